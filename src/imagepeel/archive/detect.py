@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from imagepeel._lazy import late
 from imagepeel.archive.codec import decompress_to_spool
 from imagepeel.archive.compression import Compression, sniff_compression
-from imagepeel.archive.dir_members import DirMembers
 from imagepeel.archive.kinds import DOCUMENTS, KINDS
 from imagepeel.archive.kinds.kind import INDEX, Clues, Detected, Detection, Unwrapped
 from imagepeel.archive.members import Members, SubdirectoryMembers
@@ -99,6 +98,8 @@ def is_image_directory(folder: str, limits: Limits) -> bool:
     """
     if not any(os.path.lexists(os.path.join(folder, name)) for name in DOCUMENTS):
         return False
+    from imagepeel.archive.dir_members import DirMembers  # start time
+
     members = DirMembers(folder, limits)
     try:
         clues = Clues(members)

@@ -12,7 +12,6 @@ from imagepeel._display import Shown
 from imagepeel.archive.blobs import Blobs
 from imagepeel.archive.compression import Compression
 from imagepeel.archive.detect import detect, judge_head, open_tar, unwrap_compression
-from imagepeel.archive.dir_members import DirMembers
 from imagepeel.archive.kinds import DOCUMENTS
 from imagepeel.archive.kinds.kind import Detected, Detection, Kind, Producer
 from imagepeel.archive.members import Medium, Member, Members
@@ -194,6 +193,8 @@ def open_as(
     try:
         extra = None
         if blobs is not None:
+            from imagepeel.archive.dir_members import DirMembers  # start time
+
             held.append(extra := DirMembers(blobs, limits))
         name, detected = _detect(what, limits, held)
         archive = make(name, detected, limits)
@@ -229,6 +230,8 @@ def _detect(
     elif isinstance(what, str | os.PathLike):
         path = os.fspath(what)
         if os.path.isdir(path):
+            from imagepeel.archive.dir_members import DirMembers  # start time
+
             held.append(directory := DirMembers(path, limits))
             return path, detect(directory)
         if not os.path.lexists(path):

@@ -108,7 +108,6 @@ class Settings:
         from imagepeel.api import open as open_archive  # start time
         from imagepeel.cli.progress import Progress  # start time
         from imagepeel.errors import NotADirectory, PathNotFound  # start time
-        from imagepeel.layers.index_cache import IndexCache  # start time
         from imagepeel.limits import DEFAULT, Limits  # start time
 
         if archive is not None:
@@ -117,7 +116,10 @@ class Settings:
             from imagepeel.errors import UsageError  # start time
 
             raise UsageError("standard input is closed", hint="pipe an archive into the command, or name a file")
-        self._cache = IndexCache() if self.cache else None
+        if self.cache:
+            from imagepeel.layers.index_cache import IndexCache  # start time
+
+            self._cache = IndexCache()
         shown = "standard input" if self.archive == "-" else self.archive
         if "://" in shown:
             from imagepeel.sources.words import spoken  # start time

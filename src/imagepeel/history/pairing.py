@@ -24,22 +24,26 @@ def pair_history(config: ImageConfig | None, layers: int) -> tuple[tuple[int, ..
     marked = config.layer_steps if config is not None else ()
     if config is None or len(marked) != layers:
         return ((),) * layers
-    from imagepeel.history.builders import MAKES_FILES, read_step  # start time
-
     history = config.history or ()
     out: list[tuple[int, ...]] = []
     before = 0
     for mark in marked:
         unmarked = range(before, mark)
         before = mark + 1
-        keyword = read_step(history[mark]).keyword if unmarked else ""
-        steps: tuple[int, ...] = (mark,)
-        if keyword and keyword not in MAKES_FILES:
-            earlier = tuple(index for index in unmarked if read_step(history[index]).keyword in MAKES_FILES)
-            # WORKDIR makes its directory: the layer may be its own.
-            steps = (*earlier, mark) if earlier and keyword == "WORKDIR" else earlier or steps
-        out.append(steps)
+        out.append(_writers(history, unmarked, mark) if unmarked else (mark,))
     return tuple(out)
+
+
+def _writers(history: Sequence[HistoryStep], unmarked: range, mark: int) -> tuple[int, ...]:
+    """Return the steps that may have written a layer: that of the mark, or those before it that make files."""
+    from imagepeel.history.builders import MAKES_FILES, read_step  # start time
+
+    keyword = read_step(history[mark]).keyword
+    if not keyword or keyword in MAKES_FILES:
+        return (mark,)
+    earlier = tuple(index for index in unmarked if read_step(history[index]).keyword in MAKES_FILES)
+    # WORKDIR makes its directory: the layer may be its own.
+    return (*earlier, mark) if earlier and keyword == "WORKDIR" else earlier or (mark,)
 
 
 def words_of(history: Sequence[HistoryStep], steps: Sequence[int]) -> str:

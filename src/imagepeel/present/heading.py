@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from imagepeel.archive.select import not_examined
-from imagepeel.history.builders import instruction
 from imagepeel.present.document import Document, Section, Span, bad, path, say, section, value
 from imagepeel.results.head import ImageHead
 from imagepeel.text import plural, shortened, title, without_middle
@@ -94,7 +93,11 @@ def others_in_words(head: ImageHead, examined: int = 1) -> str:
 
 def brief_step(created_by: str, without: str = "") -> str:
     """Return what a history step did as one line of a Dockerfile, at most `STEP_WIDTH` characters."""
-    return shortened(instruction(created_by), STEP_WIDTH) if created_by else without
+    if not created_by:
+        return without
+    from imagepeel.history.builders import instruction  # start time
+
+    return shortened(instruction(created_by), STEP_WIDTH)
 
 
 def brief_digest(digest: str | None, digits: int = 12) -> str:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from imagepeel.errors import ImagepeelError, Malformed
 from imagepeel.formats.elf.file import ElfFacts, parse_elf
-from imagepeel.formats.elf.symbols import SymbolTable
 
 if TYPE_CHECKING:
     from imagepeel.rootfs.view import Rootfs
@@ -56,4 +55,6 @@ def _cannot_handle(read: Callable[[int, int], bytes], facts: ElfFacts) -> bool:
     """Whether a dynamic program imports nothing that takes a signal, and no library but the C library's own."""
     if facts.is_static or not all(needed.value.startswith(_LIBC) for needed in facts.needed):
         return False
+    from imagepeel.formats.elf.symbols import SymbolTable  # start time
+
     return not any(asked.symbol.name in _HANDLERS for asked in SymbolTable(read, facts).references())

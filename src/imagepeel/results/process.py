@@ -71,14 +71,17 @@ ProcessOutput = ProcessResult | MatrixResult
 
 def process_result(image: LayeredImage, found: Prediction, *, receipts: bool = False) -> ProcessResult:
     """Return the result of a prediction about an image; with `receipts`, how to see what each step saw."""
-    from imagepeel.receipts.proof import step_receipts  # start time
+    shown: tuple[tuple[Receipt, ...], ...] = ()
+    if receipts:
+        from imagepeel.receipts.proof import step_receipts  # start time
 
+        shown = step_receipts(found.steps, image)
     return ProcessResult(
         image=image_head(image),
         view=found.view,
         execve=found.execve,
         prediction=found,
-        receipts=step_receipts(found.steps, image) if receipts else (),
+        receipts=shown,
     )
 
 

@@ -17,7 +17,6 @@ from imagepeel.limits import DEFAULT, Limits
 from imagepeel.rootfs.engines import containerd, docker, podman, tar_split, umoci
 from imagepeel.rootfs.engines.indexed import RegularLayers, indexed_upper
 from imagepeel.rootfs.engines.names import ViewName
-from imagepeel.rootfs.path import Joinable, RootfsPath
 from imagepeel.rootfs.tree.changes import LayerEntries, Refusal
 from imagepeel.rootfs.tree.inode import Inode, Tree
 from imagepeel.rootfs.tree.overlay import Merged, Plain, merge
@@ -27,6 +26,7 @@ from imagepeel.text import plural
 
 if TYPE_CHECKING:
     from imagepeel.layers.content import EntryFile
+    from imagepeel.rootfs.path import Joinable, RootfsPath
 
 VERSIONS: dict[ViewName, str] = {
     "runtime": "containerd 2.4.0-beta (301026e)",
@@ -354,15 +354,20 @@ class Rootfs(Shown):
     # ---- as a path ----------------------------------------------------------------------------------------
 
     def __truediv__(self, name: Joinable) -> RootfsPath:
-        return RootfsPath(self, "/") / name
+        return self._top() / name
 
     def glob(self, pattern: str) -> Iterator[RootfsPath]:
         """Yield the paths of the whole filesystem that match a shell pattern from the root; see `RootfsPath.glob`."""
-        return RootfsPath(self, "/").glob(pattern)
+        return self._top().glob(pattern)
 
     def to_dicts(self, *, recursive: bool = False) -> list[dict[str, Any]]:
         """Return one flat dictionary a member of the root directory, or of everything; see `RootfsPath.to_dicts`."""
-        return RootfsPath(self, "/").to_dicts(recursive=recursive)
+        return self._top().to_dicts(recursive=recursive)
+
+    def _top(self) -> RootfsPath:
+        from imagepeel.rootfs.path import RootfsPath  # start time
+
+        return RootfsPath(self, "/")
 
 
 def _sorted(
