@@ -164,7 +164,9 @@ class Merged:
         If nobody has asked for `children` yet, they are merged for this call and not kept.  A walk over the whole tree
         then needs memory for one directory.
         """
-        return self._children if self._children is not None else self._read(_fresh) | self._some
+        if self._children is not None:
+            return self._children
+        return self._read(_fresh if len(self.stack) == 1 else _one_by_one) | self._some
 
     def peek_some(self, wanted: Callable[[bytes], object]) -> dict[bytes, Merged | Inode]:
         """As `peek`; where one layer alone has the directory, without what is no directory and not `wanted`."""
@@ -196,6 +198,10 @@ def _kept(node: Inode) -> Mapping[bytes, Inode]:
 
 def _fresh(node: Inode) -> Mapping[bytes, Inode]:
     return node.peek()
+
+
+def _one_by_one(node: Inode) -> Mapping[bytes, Inode]:
+    return node.one_by_one()
 
 
 def _alone(child: Inode) -> Merged | Inode:
