@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -125,7 +124,8 @@ def test_a_recipe_and_a_teaching_image_are_links(tab: Tab, address: str) -> None
 
 def test_it_is_cancelled_and_goes_on(tab: Tab, tmp_path: Path) -> None:
     large = tmp_path / "large.tar"
-    spec = forge.image(forge.layer(forge.file("f", os.urandom(30_000_000)), compression="xz"), names="large:1")
+    many = (forge.file(f"f{n}", str(n)) for n in range(60_000))
+    spec = forge.image(forge.layer(*many, compression="gzip"), names="large:1")
     large.write_bytes(forge.to_bytes([spec], "oci-archive"))
     tab.page.set_input_files("#file", large)
     tab.page.click("#cancel")
