@@ -24,7 +24,8 @@ from imagepeel.forge.elf import elf
 from imagepeel.formats.ldcache import CACHE_IDS
 from imagepeel.render.layout import _cut
 from imagepeel.rootfs.engines import indexed
-from imagepeel.rootfs.layer_events import layer_counts
+from imagepeel.rootfs.layer_events import layer_counts, lost_files
+from imagepeel.rootfs.unreachable import losses
 
 TIMES = int(os.environ.get("IMAGEPEEL_LARGE", "1"))
 VERBS = ("process", "findings", "explain", "waste", "loadable", "views")
@@ -158,10 +159,16 @@ def test_counting_what_layers_do_takes_little_memory_for_each_name() -> None:
         try:
             counts = layer_counts(rootfs)
             peak = tracemalloc.get_traced_memory()[1]
+            before = tracemalloc.get_traced_memory()[0]
+            lost, files = losses(rootfs), len(lost_files(rootfs, least=0))
+            kept = tracemalloc.get_traced_memory()[0] - before
         finally:
             tracemalloc.stop()
     assert (counts[0].added, counts[1].removed) == (n + 1, n)
     assert peak < 500 * n, f"{peak // n} bytes for each name and its whiteout"
+    assert sum(lost.marks[1]) == files == n
+    each = kept // n
+    assert each < 60, f"{each} bytes stay for each whiteout"
 
 
 def variables(n: int) -> bytes:
