@@ -51,7 +51,7 @@ class DirMembers(Members):
         while pending:
             directory = pending.pop()
             below: list[str] = []
-            for name, info in self._list(directory):
+            for name, mode, size in self._list(directory):
                 if count >= self.limits.archive_members:
                     self.complete, self.over_limit = False, True
                     self.note(
@@ -61,9 +61,9 @@ class DirMembers(Members):
                     )
                     return
                 full = f"{directory}/{name}" if directory else name
-                if stat.S_ISDIR(info.st_mode):
+                if stat.S_ISDIR(mode):
                     below.append(full)
-                yield self._describe(full, info, count)
+                yield self._describe(full, mode, size, index=count)
                 count += 1
             pending.extend(reversed(below))
 
@@ -73,7 +73,7 @@ class DirMembers(Members):
             return None
         fd, _, info, path, via = found
         os.close(fd)
-        return self._describe(path, info, 0, via)
+        return self._describe(path, info.st_mode, info.st_size, via=via)
 
     def source(self, member: Member) -> Source:
         found = self._resolve(member.name)
@@ -98,7 +98,7 @@ class DirMembers(Members):
         return source
 
     def top(self) -> tuple[str, ...]:
-        return tuple(name for name, _ in self._list(""))
+        return tuple(name for name, *_ in self._list(""))
 
     def close(self) -> None:
         if self._root >= 0:
@@ -112,8 +112,7 @@ class DirMembers(Members):
             raise closed(self.name)
         return os.dup(self._root)
 
-    def _describe(self, name: str, info: os.stat_result, index: int, via: tuple[str, ...] = ()) -> Member:
-        mode = info.st_mode
+    def _describe(self, name: str, mode: int, size: int, *, index: int = 0, via: tuple[str, ...] = ()) -> Member:
         kind: MemberKind = "file" if stat.S_ISREG(mode) else "dir" if stat.S_ISDIR(mode) else "other"
         if stat.S_ISLNK(mode):
             kind = "symlink"
@@ -121,27 +120,28 @@ class DirMembers(Members):
             name=name,
             raw_name=os.fsencode(name),
             kind=kind,
-            size=info.st_size if kind == "file" else 0,
+            size=size if kind == "file" else 0,
             index=index,
             via=via,
         )
 
-    def _list(self, directory: str) -> list[tuple[str, os.stat_result]]:
-        """Return the names of one directory (no links followed) with their status, sorted."""
+    def _list(self, directory: str) -> list[tuple[str, int, int]]:
+        """Return the names of one directory (no links followed) with their modes and sizes, sorted."""
         try:
             fd = self._open_plain(directory)
         except OSError:
             return []
         try:
             with os.scandir(fd) as entries:
-                found: list[tuple[str, os.stat_result]] = []
+                found: list[tuple[str, int, int]] = []
                 for entry in entries:
                     if len(found) > self.limits.archive_members:
                         break
                     try:
-                        found.append((entry.name, entry.stat(follow_symlinks=False)))
+                        info = entry.stat(follow_symlinks=False)
                     except OSError:
                         continue
+                    found.append((entry.name, info.st_mode, info.st_size))
                 return sorted(found, key=lambda item: item[0])
         except OSError:
             return []
