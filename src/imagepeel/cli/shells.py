@@ -71,7 +71,16 @@ fi
 """
 
 
-class Bash(BashComplete):
+class _WholeLine(ShellComplete):
+    def get_completions(self, args: list[str], incomplete: str) -> list[CompletionItem[Any]]:
+        # An option without its value is an error, after which click reads nothing else of the line: neither which image
+        # is meant, nor which view.
+        if args and args[-1].startswith("--") and args[-1] != "--" and not incomplete.startswith("-"):
+            args, incomplete = args[:-1], f"{args[-1]}={incomplete}"
+        return super().get_completions(args, incomplete)
+
+
+class Bash(_WholeLine, BashComplete):
     """Bash, asked with the line instead of its pieces."""
 
     source_template = _BASH
@@ -101,7 +110,7 @@ class Bash(BashComplete):
         return f"{'open' if word.endswith(('/', '=')) else 'plain'},{word if quoted else _escaped(word)}"
 
 
-class _WholeWords(ShellComplete):
+class _WholeWords(_WholeLine):
     def get_completions(self, args: list[str], incomplete: str) -> list[CompletionItem[Any]]:
         found = super().get_completions(args, incomplete)
         for item in found:

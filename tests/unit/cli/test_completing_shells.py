@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from imagepeel import forge
+
 Press = Callable[[str], str]
 Make = Callable[[str], Path]
 
@@ -43,6 +45,8 @@ def place(forge_archive: Make, tmp_path_factory: pytest.TempPathFactory) -> Path
     command.chmod(0o755)
     shutil.copy(forge_archive("shop"), top / "shop.tar")
     shutil.copy(forge_archive("hello"), top / "hello.tar")
+    two = [forge.image(*(forge.layer(forge.file(name, name)) for name in "xyz"[:count])) for count in (1, 3)]
+    forge.write(two, top / "two.tar")
     for name in ("L1-of-the-host", "shop-of-the-host", "page.html"):
         (top / name).touch()
     return top
@@ -132,6 +136,8 @@ def test_zsh_completes_the_line(keys: str, line: str, zsh: Press) -> None:
     ("keys", "line"),
     [
         ("ls shop.tar --layer=\x18a", "ls shop.tar --layer=L1 L2 L3 L4 L5 L6 L7 L8 "),
+        ("ls two.tar --image '#2' --layer \x18a", "ls two.tar --image '#2' --layer L1 L2 L3 "),
+        ("ls two.tar --image=#1 --layer \x18a", "ls two.tar --image=#1 --layer L1 "),
         ("diff shop.tar --layer L1 --layer \x18a", "diff shop.tar --layer L1 --layer L1 L2 L3 L4 L5 L6 L7 L8 "),
         ("diff hello.tar shop.tar --image-b \x18a", r"diff hello.tar shop.tar --image-b shop:1.4 \#1 "),
     ],
