@@ -33,7 +33,8 @@ _TOLD = 4096
 
 def words_of(text: str) -> str:
     """Return a mark of a tool's words, the same for texts that differ in names, paths, digests and numbers only."""
-    return f"{zlib.crc32(_VARIES.sub('*', text.replace(chr(92), '').strip()[:_TOLD]).encode(errors='surrogatepass')):08x}"
+    compared = _VARIES.sub("*", text.replace("\\", "").strip()[:_TOLD])
+    return f"{zlib.crc32(compared.encode(errors='surrogatepass')):08x}"
 
 
 class LoadTool(msgspec.Struct, frozen=True, kw_only=True):
