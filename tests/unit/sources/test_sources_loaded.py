@@ -36,7 +36,7 @@ def test_a_file_and_a_word_that_is_no_source_load_no_network(forge_archive) -> N
 @pytest.mark.parametrize("ranges", [True, False], ids=["parts", "whole"])
 def test_an_interrupt_leaves_nothing(ranges: bool, forge_archive, tmp_path: Path) -> None:
     data = forge_archive("shop").read_bytes()
-    waiting = threading.Event()
+    waiting, ended = threading.Event(), threading.Event()
 
     def answer(asked: Asked) -> None:
         first, last = (int(word) for word in asked.headers["Range"][6:].split("-"))
@@ -52,7 +52,7 @@ def test_an_interrupt_leaves_nothing(ranges: bool, forge_archive, tmp_path: Path
         asked.wfile.write(body[:1000])
         asked.wfile.flush()
         waiting.set()
-        time.sleep(20)
+        ended.wait(120)
 
     place = tmp_path / "temporary"
     place.mkdir()
@@ -63,8 +63,8 @@ def test_an_interrupt_leaves_nothing(ranges: bool, forge_archive, tmp_path: Path
         assert waiting.wait(60)
         time.sleep(0.2)
         run.send_signal(signal.SIGINT)
-        began = time.monotonic()
-        out, err = run.communicate(timeout=15)
+        # The server says nothing until then: what ends is ended by the interrupt.
+        out, err = run.communicate(timeout=60)
+        ended.set()
     assert run.returncode == 130 and "Traceback" not in err, (out, err)
-    assert time.monotonic() - began < 5
     assert os.listdir(place) == []
