@@ -86,6 +86,8 @@ def goals(folder: Path, scratch: Path) -> list[Goal]:
     wide, every = at("wide.oci.tar"), f"for blob in {at('wide-layers')}/*; do {{}}; done"
     both = every.format(pipeline.format("$blob") + "; openssl dgst -sha256 $blob")
     deep = f"$(cat {at('deepest')})"
+    bare = f"{PYTHON} {HERE / 'bare.py'}"
+    many = f"{PYTHON} {HERE / 'library.py'} {at('small.oci.tar')}"
     on_wide = ("wide.oci.tar",)
     on_big, on_pg, on_empty = ("big.oci.tar",), ("pg.oci.tar",), ("empty.oci.tar",)
     return [
@@ -93,6 +95,8 @@ def goals(folder: Path, scratch: Path) -> list[Goal]:
              ("igzip", "openssl"), on_big),
         Goal("layers, one gzip layer", ours("layers", big), "bsdtar -tvf", f"bsdtar -tvf {at('big.tar.gz')}", 1.1,
              ("bsdtar",), on_big),
+        Goal("layers, one gzip layer", ours("layers", big), "zlib-ng and SHA-256 alone", f"{bare} {at('big.tar.gz')}",
+             1.15, (), on_big),
         Goal("du, one gzip layer", ours("du", big), "umoci unpack", unpack.format(big), 0.1, ("umoci",), on_big),
         Goal("explain, one gzip layer", ours("explain", big), "layers", ours("layers", big), 1.05, (), on_big),
         Goal("layers, five gzip layers", ours("layers", wide), "igzip, openssl, openssl of the blobs", both, 1,
@@ -104,7 +108,11 @@ def goals(folder: Path, scratch: Path) -> list[Goal]:
              every.format("bsdtar -tvf $blob"), 1.1, ("bsdtar",), on_wide),
         Goal("layers, five gzip layers", ours("layers", wide), "umoci unpack", unpack.format(wide), 0.1,
              ("umoci",), on_wide),
+        Goal("layers, five gzip layers", ours("layers", wide), "zlib-ng and SHA-256 alone",
+             f"{bare} {at('wide-layers')}/*", 1.15, (), on_wide),
         Goal("layers, postgres", ours("layers", pg), "igzip, openssl", blobs, 1.1, ("igzip", "openssl"), on_pg),
+        Goal("layers, postgres", ours("layers", pg), "zlib-ng and SHA-256 alone", f"{bare} {at('pg-layers')}/*", 1.25,
+             (), on_pg),
         Goal("explain, postgres", ours("explain", pg), "layers", ours("layers", pg), 1.25, (), on_pg),
         Goal("wtf, postgres", ours("wtf", pg), "layers", ours("layers", pg), 1.2, (), on_pg),
         Goal("explain, postgres", ours("explain", pg), "MiB", "", 60, (), on_pg),
@@ -118,8 +126,9 @@ def goals(folder: Path, scratch: Path) -> list[Goal]:
         Goal("second look, layers", f"{second} layers {big}", "CPU s", "", 0.15, (), on_big),
         Goal("second look, cat of the last small file", f"{second} cat {big} {deep}", "CPU s", "", 0.1, (),
              (*on_big, "deepest")),
-        Goal("small images in one process", f"{PYTHON} {HERE / 'library.py'} {at('small.oci.tar')}", "ms an image", "",
-             9, (), ("small.oci.tar",)),
+        Goal("small images in one process", many, "ms an image", "", 9, (), ("small.oci.tar",)),
+        Goal("small images in one process", many, "zlib-ng and SHA-256 alone",
+             f"{bare} --times {library.TIMES} {at('small.tar.gz')}", 1.4, (), ("small.oci.tar",)),
     ]  # fmt: skip
 
 
