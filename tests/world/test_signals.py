@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+import imagepeel
 from imagepeel import forge
 
 MOMENTS = int(os.environ.get("IMAGEPEEL_SIGNAL_MOMENTS", "4"))
@@ -173,3 +174,61 @@ def test_a_signal_that_the_interpreter_makes_another_error_of_is_not_lost(sign: 
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     code, said = (130, "interrupted\n") if sign == signal.SIGINT else (143, "terminated\n")
     assert (done.returncode, done.stdout, done.stderr) == (code, "", said)
+
+
+ENDINGS = {
+    # What is done before the end -> (the program of the command line before it, exit code, standard error).
+    "at once": ("", 0, ""),
+    "a thread runs": (
+        "import threading, time; threading.Thread(target=lambda: (time.sleep(.3), print('thread'))).start()",
+        0,
+        "",
+    ),
+    "a callback is left": ("import atexit; atexit.register(print, 'callback')", 0, ""),
+    "warnings are asked for": ("sys.warnoptions.append('default')", 0, ""),
+    "an interrupt": ("exit = lambda code: (os.kill(os.getpid(), signal.SIGINT), real(code))", -2, ""),
+    "a termination": ("exit = lambda code: (os.kill(os.getpid(), signal.SIGTERM), real(code))", -15, ""),
+}
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_a_process_ends_at_once_where_nobody_waits_for_its_end(ending: str) -> None:
+    before, code, error = ENDINGS[ending]
+    program = (
+        "import os, signal, sys\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "real = os._exit\n"
+        "exit = lambda code: (sys.stdout.write('at once'), sys.stdout.flush(), real(code))\n"
+        f"{before}\n"
+        "os._exit = lambda code: exit(code)\n"
+        "sys.argv = ['imagepeel', '--version']\n"
+        "from imagepeel.__main__ import main\n"
+        "main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (code, error)
+    said = {"at once": "at once", "a thread runs": "thread\n", "a callback is left": "callback\n"}.get(ending, "")
+    assert done.stdout == f"imagepeel {imagepeel.__version__}\n{said}"
+
+
+@pytest.mark.parametrize("watch", [("-m", "cProfile", "-m"), ("-i", "-m")])
+def test_who_watches_the_end_of_a_process_sees_it(watch: tuple[str, ...]) -> None:
+    words = [sys.executable, *watch, "imagepeel", "--version"]
+    done = subprocess.run(words, input="print('a prompt')", capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    assert done.stdout.startswith(f"imagepeel {imagepeel.__version__}\n")
+    assert {"-m": "function calls", "-i": "a prompt"}[watch[0]] in done.stdout
+
+
+def test_a_caller_of_the_command_line_goes_on() -> None:
+    program = (
+        "import sys\n"
+        "from imagepeel.__main__ import main\n"
+        "sys.argv = ['imagepeel', '--version']\n"
+        "def call():\n"
+        "    try: main()\n"
+        "    except SystemExit as leave: print('left with', leave.code)\n"
+        "call()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.endswith("\nleft with 0\n")
