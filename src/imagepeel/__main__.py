@@ -78,7 +78,7 @@ def _is_alone() -> bool:
     """Whether nobody but the command lives in this process: no caller, thread, callback or watcher of its end."""
     import atexit  # start time
 
-    frame: FrameType | None = sys._getframe(1)
+    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - the documented way without loading inspect
     while frame is not None and frame.f_code.co_name in PLAIN_FRAMES:
         frame = frame.f_back
     callbacks = getattr(atexit, "_ncallbacks", None)  # CPython has it; where it is absent nobody knows
