@@ -31,7 +31,7 @@ _MOST_POINTS = 64
 _PATIENCE = 2
 """Restarts from the beginning of a stream before its content is kept on disk."""
 
-_RECENT = SPACING // 2
+_RECENT = SPACING // 4
 """Bytes of content that stay in memory after they were inflated: a program is read at its start, at its symbols and
 at its start again, and each step back would inflate the way there once more."""
 

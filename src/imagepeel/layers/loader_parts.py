@@ -10,6 +10,7 @@ from __future__ import annotations
 import struct
 from bisect import insort
 from heapq import heappop, heappush
+from typing import Literal
 
 from imagepeel.errors import Malformed
 from imagepeel.formats.elf.header import (
@@ -27,10 +28,13 @@ HEAD = 1024
 """Bytes at the start of an ELF file that are always kept: header, program headers and the path of the loader."""
 
 _MOST_TABLES = 1024 * 1024
-"""Bytes of the tables of one library.  Programs keep none: many lie in an image, and a start has a few."""
+"""Bytes of the tables of one library.  Programs keep none: many lie in an image, and a start has a few.  Nor do
+libraries without a DT_SONAME, such as those of gconv, Perl and PostgreSQL: programs load them while they run."""
 
 _MOST_DYNAMIC = 4096
 """Bytes of one dynamic section."""
+
+_DT_SONAME = 14
 
 Parts = tuple[tuple[int, bytes], ...]
 """Pieces of content by their offset in it, ascending."""
@@ -50,6 +54,8 @@ class LoaderParts:
         """A heap: the negative size, where the part starts, the part."""
         self._wanted: list[_Wanted] = []
         """Of the file that began last; ascending, where they start."""
+        self._tables = (0, b"")
+        """Of that file, and where it starts, until its dynamic section tells whether they are kept."""
 
     def feed(self, at: int, piece: bytes) -> None:
         """Take the piece of content at an offset; pieces come in order, without a gap."""
@@ -63,24 +69,37 @@ class LoaderParts:
             begin = first + number * BLOCK
             if piece.startswith(MAGIC, begin):
                 # What was wanted of the file before and did not come lies outside of it.
-                self._wanted = [_Wanted(at + begin, HEAD, head=True)]
+                self._keep_tables(HEAD)
+                self._wanted = [_Wanted(at + begin, HEAD, "head")]
                 self._collect(at, piece)
             number = starts.find(MAGIC[0], number + 1)
 
     def finish(self) -> Parts:
         """Return what was kept."""
+        self._keep_tables(HEAD)
         return tuple(sorted((at, part) for _, at, part in self._largest))
 
     def _collect(self, at: int, piece: bytes) -> None:
         while self._wanted and self._wanted[0].take(at, piece):
             done = self._wanted.pop(0)
             part = b"".join(done.got)
-            if done.head:
+            if done.kind == "head":
                 for more in _of_file(done.start, part):
                     insort(self._wanted, more, key=lambda wanted: wanted.at)
                 if self._wanted and self._wanted[0].start == done.start:
                     continue
+            if done.kind == "tables":
+                self._tables = done.start, part
+                continue
+            if done.kind == "dynamic":
+                self._keep_tables(_MOST_TABLES if _has_soname(self._tables[1], part) else HEAD)
             self._keep(done.start, part)
+
+    def _keep_tables(self, most: int) -> None:
+        at, part = self._tables
+        if part:
+            self._keep(at, part[:most])
+            self._tables = 0, b""
 
     def _keep(self, at: int, part: bytes) -> None:
         heappush(self._largest, (-len(part), at, part))
@@ -92,13 +111,13 @@ class LoaderParts:
 class _Wanted:
     """A range of content that is collected as it passes by."""
 
-    def __init__(self, start: int, count: int, *, got: bytes = b"", head: bool = False) -> None:
+    def __init__(self, start: int, count: int, kind: Literal["head", "tables", "dynamic"], got: bytes = b"") -> None:
         self.start = start
         self.at = start + len(got)
         """Where what is missing begins."""
         self._end = start + count
         self.got = [got]
-        self.head = head
+        self.kind = kind
 
     def take(self, at: int, piece: bytes) -> bool:
         """Take what a piece has of it; return whether it is complete."""
@@ -115,14 +134,24 @@ def _of_file(start: int, head: bytes) -> list[_Wanted]:
         phdrs = parse_phdrs(ehdr, head[ehdr.phoff : ehdr.phoff + ehdr.phentsize * min(ehdr.phnum, HEAD)])
     except (Malformed, struct.error):
         return []
-    out = []
+    dynamic = _first(phdrs, PT_DYNAMIC)
+    if dynamic is None or dynamic.offset < HEAD or not 0 < dynamic.filesz <= _MOST_DYNAMIC:
+        return []
+    out = [_Wanted(start + dynamic.offset, dynamic.filesz, "dynamic")]
     tables = loaded_tables(phdrs)
     if tables is not None and HEAD < tables.filesz <= _MOST_TABLES and not _first(phdrs, PT_INTERP):
-        out.append(_Wanted(start, tables.filesz, got=head))
-    dynamic = _first(phdrs, PT_DYNAMIC)
-    if dynamic is not None and dynamic.offset >= HEAD and 0 < dynamic.filesz <= _MOST_DYNAMIC:
-        out.append(_Wanted(start + dynamic.offset, dynamic.filesz))
+        out.append(_Wanted(start, tables.filesz, "tables", head))
     return out
+
+
+def _has_soname(head: bytes, dynamic: bytes) -> bool:
+    """Whether a dynamic section names its file, of which these are the first bytes; False without any."""
+    if not head:
+        return False
+    ehdr = parse_ehdr(head)
+    entry = struct.Struct(("<" if ehdr.little else ">") + ("qQ" if ehdr.bits == 64 else "iI"))
+    whole = dynamic[: len(dynamic) // entry.size * entry.size]
+    return any(tag == _DT_SONAME for tag, _ in entry.iter_unpack(whole))
 
 
 def _first(phdrs: tuple[Phdr, ...], kind: int) -> Phdr | None:

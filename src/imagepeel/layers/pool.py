@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from imagepeel.archive.source import Progress
@@ -171,27 +172,29 @@ def _in_parallel(groups: Sequence[list[Layer]], work: Callable[[list[Layer]], No
     lock = threading.Lock()
     stop = threading.Event()
 
-    def loop() -> None:
-        while not stop.is_set():
-            with lock:
-                if not todo:
-                    return
-                group = todo.pop()
-            try:
+    def loop(caught: type[BaseException]) -> None:
+        try:
+            while not stop.is_set():
+                with lock:
+                    if not todo:
+                        return
+                    group = todo.pop()
                 work(group)
-            except BaseException as error:
-                errors.append(error)
-                stop.set()
+        except caught as error:
+            errors.append(error)
+            stop.set()
 
-    threads = [threading.Thread(target=loop, daemon=True, name=f"imagepeel-layer-{n}") for n in range(workers)]
+    # This thread works, too: one that only waits would cost another thread, and what that leaves in its own memory.
+    threads = [
+        threading.Thread(target=loop, args=(BaseException,), daemon=True, name=f"imagepeel-layer-{n}")
+        for n in range(1, workers)
+    ]
     try:
-        for thread in threads:
-            thread.start()
-    except RuntimeError:
         # No more threads, or none at all (WebAssembly): those that were started work, and so does this one.
-        loop()
-    threads = [thread for thread in threads if thread.ident is not None]
-    try:
+        with suppress(RuntimeError):
+            for thread in threads:
+                thread.start()
+        loop(Exception)
         for thread in threads:
             # A bounded wait, so that an interrupt from the keyboard is seen at once.
             while thread.is_alive():

@@ -108,8 +108,8 @@ def test_going_back_a_little_inflates_nothing_twice(pieces: int) -> None:
     last = len(data) - 100
     assert content.pread(last, 100) == data[last:]
     once = source.read
-    # 2 MiB, in 64 pieces at most; a piece is what 64 KiB of the stream give, and the one that does not fit in is gone.
-    held = min(2 * 1024 * 1024 - 300_000, 60 * step)
+    # 1 MiB, in 64 pieces at most; a piece is what 64 KiB of the stream give, and the one that does not fit in is gone.
+    held = min(1024 * 1024 - 300_000, 60 * step)
     places = random.Random(pieces)
     for near in (last - held, *(last - places.randrange(held) for _ in range(50))):
         assert content.pread(near, 50) == data[near : near + 50]

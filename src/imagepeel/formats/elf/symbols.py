@@ -29,7 +29,8 @@ _MOST_SYMBOLS = 4 * 1024 * 1024
 """Bytes of a symbol table that are read at once."""
 _CHUNK = 24 * 8192
 _WINDOW_BITS = 17
-_WINDOW = 1 << _WINDOW_BITS
+_WHOLE_BITS = 20
+"""Of a file whose tables fit in one window: who has read them already gives them as they are."""
 
 _LITTLE_HERE = struct.pack("=H", 1)[0] == 1
 """Whether an array of this machine has the bytes of a little-endian file."""
@@ -67,7 +68,7 @@ class Reference(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the relocation copies the value into the program, and so looks past the program itself."""
 
 
-@lru_cache(maxsize=16_384)
+@lru_cache(maxsize=1024)
 def gnu_hash(name: bytes) -> int:
     """Return the hash of DT_GNU_HASH, 32 bits (glibc elf/dl-lookup.c)."""
     value = 5381
@@ -122,21 +123,24 @@ class SymbolTable:
         """Where the segment of tables ends; 0 where one of them lies outside of it."""
         if any((place or 0) >= self._tables_end for place in (self._symbols, self._strings, self._versions, self._gnu)):
             self._tables_end = 0
-        self._filter: tuple[int, int, int, tuple[int, ...], tuple[int, ...], int] | None = None
+        self._bits = _WHOLE_BITS if 0 < self._tables_end <= 1 << _WHOLE_BITS else _WINDOW_BITS
+        self._within = (1 << self._bits) - 1
+        self._filter: tuple[int, int, int, array[int], array[int], int] | None = None
 
     def _place(self, tag: int) -> int | None:
         address = self._facts.tags.get(tag)
         return None if address is None else file_offset(self._facts.phdrs, address)
 
     def _window(self, number: int) -> bytes:
-        """128 KiB of the file, without what follows the tables: look-ups jump around in a few of them."""
-        start = number * _WINDOW
-        count = min(_WINDOW, self._tables_end - start) if start < self._tables_end else _WINDOW
+        """A window of the file, without what follows the tables: look-ups jump around in a few of them."""
+        start, count = number << self._bits, self._within + 1
+        if start < self._tables_end:
+            count = min(count, self._tables_end - start)
         window = self._windows[number] = self._read(start, count) if number >= 0 else b""
         return window
 
     def _unpack(self, record: struct.Struct, offset: int) -> tuple[int, ...]:
-        number, within = offset >> _WINDOW_BITS, offset & (_WINDOW - 1)
+        number, within = offset >> self._bits, offset & self._within
         window = self._windows.get(number)
         if window is None:
             window = self._window(number)
@@ -148,19 +152,27 @@ class SymbolTable:
         except struct.error as error:
             raise Malformed(f"a symbol table ends outside the file at offset {offset}") from error
 
-    def _numbers(self, count: int, kind: str, offset: int) -> tuple[int, ...]:
-        return self._unpack(struct.Struct(f"{self._order}{count}{kind}"), offset)
+    def _numbers(self, count: int, kind: str, offset: int) -> array[int]:
+        """Return `count` numbers of an array's kind."""
+        numbers = array(kind)
+        data = self._read(offset, count * numbers.itemsize)
+        if len(data) < count * numbers.itemsize:
+            raise Malformed(f"a symbol table ends outside the file at offset {offset}")
+        numbers.frombytes(data)
+        if self._facts.ehdr.little != _LITTLE_HERE:
+            numbers.byteswap()
+        return numbers
 
     def _name(self, offset: int, expect: bytes | None = None) -> bytes:
         if self._strings is None or offset >= self._strings_size:
             raise Malformed(f"a symbol name at string offset {offset} lies outside the string table")
         start = self._strings + offset
-        number, within = start >> _WINDOW_BITS, start & (_WINDOW - 1)
+        number, within = start >> self._bits, start & self._within
         window = self._windows.get(number)
         if window is None:
             window = self._window(number)
         end = window.find(b"\0", within)
-        if end >= 0 and end - self._strings + number * _WINDOW < self._strings_size:
+        if end >= 0 and end - self._strings + (number << self._bits) < self._strings_size:
             return window[within:end]
         if expect is not None:
             return self._read(start, min(len(expect) + 1, self._strings_size - offset)).split(b"\0", 1)[0]
@@ -248,15 +260,15 @@ class SymbolTable:
             offset += 4
         raise Malformed("a chain of DT_GNU_HASH does not end")
 
-    def _load_filter(self, base: int) -> tuple[int, int, int, tuple[int, ...], tuple[int, ...], int]:
+    def _load_filter(self, base: int) -> tuple[int, int, int, array[int], array[int], int]:
         """Word size, second shift, first symbol, bloom words, buckets, and the file offset of the chains."""
         buckets, first, bloom, shift = self._unpack(_record(self._order + "IIII"), base)
         width = 8 if self._wide else 4
         table = base + 16 + bloom * width
         if table + buckets * 4 > self._facts.size or buckets + bloom > _MAX_FILTER:
             raise Malformed(f"DT_GNU_HASH at file offset {base} does not fit the file")
-        words = self._numbers(bloom, "Q" if self._wide else "I", base + 16) if bloom else ()
-        heads = self._numbers(buckets, "I", table) if buckets else ()
+        words = self._numbers(bloom, "Q" if self._wide else "I", base + 16)
+        heads = self._numbers(buckets, "I", table)
         return width * 8, min(shift, 63), first, words, heads, table + buckets * 4
 
     def _find_sysv(self, base: int, name: bytes) -> Iterator[Symbol]:
