@@ -5,7 +5,9 @@ Every path rule shares this walk: it looks each basename up in two small tables,
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -97,9 +99,13 @@ EXACT = frozenset(DATABASES) | frozenset(SERVERS) | SECRET_NAMES | _OTHER
 """Basenames that some rule asks for."""
 
 ENDS = SECRET_ENDS | frozenset({b".pid", b"lock", b".sock"})
-"""Last four (or fewer, or five) bytes of basenames that some rule asks for."""
+"""What basenames that some rule asks for end in, at least three bytes."""
 
-_TAILS = frozenset(end[-4:] for end in ENDS)
+_ENDS = tuple(ENDS)
+_TAILS = frozenset(bytes([byte]) + name for name in EXACT | ENDS for byte in range(256) if len(name) == 3) | frozenset(
+    name[-4:] for name in EXACT | ENDS
+)
+"""Four bytes with which such names end."""
 
 
 def upwards(path: bytes) -> Iterator[bytes]:
@@ -128,22 +134,18 @@ class Names:
             self._read(layer.index, layer.table)
 
     def _read(self, layer: int, table: EntryTable) -> None:
-        metas, flags, ends, names = table.meta_ids, table.flag_bits, table.name_ends, table.names
-        exact, tails = EXACT, _TAILS
-        types = [meta.type for meta in table.metas]
-        start = 0
-        hits: list[int] = []
-        for index, end in enumerate(ends):
-            name = names[start:end]
-            start = end
-            if name in exact or name[-4:] in tails:
-                hits.append(index)
-        for index in hits:
-            if types[metas[index]] == DIRECTORY or flags[index] & WHITEOUT:
-                continue
+        names, ends, tails = table.names, table.name_ends, _TAILS
+        early = bisect_left(ends, 4)  # behind fewer than four bytes
+        rest = enumerate(islice(ends, early, None), early)
+        # A slice of each name is most of what this costs; what it lets pass is looked at in full.
+        for index in chain(range(early), [index for index, end in rest if names[end - 4 : end] in tails]):
             name = table.basename(index)
+            if not (name in EXACT or name.endswith(_ENDS)):
+                continue
+            if table.meta(index).type == DIRECTORY or table.flags(index) & WHITEOUT:
+                continue
             hit = Hit(layer, index, b"/" + table.path(index))
-            if name in exact:
+            if name in EXACT:
                 self.exact.setdefault(name, []).append(hit)
             for known in ENDS:
                 if name.endswith(known):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import compress
 from typing import TYPE_CHECKING
 
 from imagepeel._lazy import late
@@ -45,7 +46,7 @@ def own_texts(layers: Sequence[Layer]) -> list[Hit]:
         own = bytes(not (_SYSTEM.search(name) or (name + b"/").startswith(base)) for name in table.dirs)
         if 1 not in own:
             continue
-        for index, directory in enumerate(table.dir_ids):
+        for index, directory in compress(enumerate(table.dir_ids), table.sizes):  # what is empty costs least
             if not own[directory] or not 0 < table.size(index) <= detectors.MOST_BYTES:
                 continue
             if _TEXTS.search(table.basename(index)) and table[index].kind == "file":

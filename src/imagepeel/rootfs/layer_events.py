@@ -20,20 +20,21 @@ fate, so the walk hands it over whole, and the columns of its layer tell the res
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import compress, islice
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import compress
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
 from imagepeel.formats.tar.header import GNU_SPARSE, REGULAR
 from imagepeel.rootfs.engines.indexed import IndexedDirectory, IndexedLayer, OneByOne
+from imagepeel.rootfs.engines.subtrees import Below
 from imagepeel.rootfs.layer_diff import changed_fields, has_uppers, need_uppers
 from imagepeel.rootfs.tree.inode import Inode
 from imagepeel.rootfs.tree.overlay import cut_between, cuts_below
 
 if TYPE_CHECKING:
-    from imagepeel.formats.tar.table import Entry, EntryTable
+    from imagepeel.formats.tar.table import Entry
     from imagepeel.rootfs.view import Rootfs
 
 
@@ -372,9 +373,13 @@ def layer_counts(rootfs: Rootfs) -> list[LayerCounts]:
 def _count(indexed: IndexedLayer, entries: Iterable[int], counted: Inodes) -> tuple[int, int]:
     """Return the number of paths, and the bytes of those files that were not counted before."""
     metas, sizes = indexed.table.meta_ids, indexed.table.sizes
-    if isinstance(entries, range) and not indexed.last_link:
-        return len(entries), _regular_bytes(indexed.table, indexed.is_regular, entries)
     paths = total = 0
+    if isinstance(entries, Below) and not indexed.links:
+        for run in entries.ranges():
+            paths += len(run)
+            regular = map(indexed.is_regular.__getitem__, metas[run.start : run.stop])
+            total += sum(compress(sizes[run.start : run.stop], regular))
+        return paths + entries.implied, total
     for i in entries:
         paths += 1
         origin = indexed.links.get(i, i)
@@ -386,12 +391,6 @@ def _count(indexed: IndexedLayer, entries: Iterable[int], counted: Inodes) -> tu
             counted.add((indexed.index, origin))
         total += sizes[origin]
     return paths, total
-
-
-def _regular_bytes(table: EntryTable, regular: Sequence[bool], entries: range) -> int:
-    """Return the sizes of the regular files among the entries of a range; `regular` says it of each header."""
-    sizes, metas = (islice(column, entries.start, entries.stop) for column in (table.sizes, table.meta_ids))
-    return sum(compress(sizes, map(regular.__getitem__, metas)))
 
 
 def count_hardlinked_bytes(node: Inode, counted: Inodes) -> int:
@@ -425,6 +424,7 @@ class Lost(msgspec.Struct, frozen=True, kw_only=True):
 _OVERWRITTEN, _REMOVED, _SHADOWED, _VISIBLE = 0, 1, 2, 3
 """Fates as one byte an entry.  Of the names of a hardlinked file the one with the highest number decides."""
 _FATES: tuple[Fate, ...] = ("overwritten", "removed", "shadowed", "visible")
+_IS_LOST = bytes(fate != _VISIBLE for fate in range(256))
 
 
 class Fates:
@@ -464,8 +464,9 @@ class Fates:
     def _keep_all(self, indexed: IndexedLayer, entries: Iterable[int]) -> None:
         layer, links = indexed.index, indexed.links
         row = self.of_entries[layer]
-        if isinstance(entries, range):
-            row[entries.start : entries.stop] = bytes([_VISIBLE]) * len(entries)
+        if isinstance(entries, Below) and not links:
+            for run in entries.ranges():
+                row[run.start : run.stop] = bytes([_VISIBLE]) * len(run)
             return
         for i in entries:
             origin = links.get(i, i)
@@ -497,10 +498,10 @@ def shipped(rootfs: Rootfs) -> Shipped:
         table = layer.table
         metas = table.meta_ids
         regular = [meta.type == REGULAR or meta.type == GNU_SPARSE for meta in table.metas]
-        sums = [0, 0, 0, _regular_bytes(table, regular, range(len(row)))]
+        sums = [0, 0, 0, sum(compress(table.sizes, map(regular.__getitem__, metas)))]
         sums[_VISIBLE] += sum(table.stored_size(i) - table.sizes[i] for i in table.extras if regular[metas[i]])
-        for i, fate in enumerate(row):
-            if fate != _VISIBLE and regular[metas[i]]:
+        for i, fate in _invisible(row):
+            if regular[metas[i]]:
                 sums[_VISIBLE] -= table.stored_size(i)
                 sums[fate] += table.stored_size(i)
         out.append(
@@ -514,6 +515,11 @@ def shipped(rootfs: Rootfs) -> Shipped:
             )
         )
     return Shipped(layers=tuple(out), exact=exact)
+
+
+def _invisible(row: bytearray) -> Iterator[tuple[int, int]]:
+    """Yield entry and fate of what is not visible: nearly all is, in nearly every layer."""
+    return compress(enumerate(row), row.translate(_IS_LOST))
 
 
 def _seen(rootfs: Rootfs) -> list[bytearray]:
@@ -532,8 +538,8 @@ def unseen_files(rootfs: Rootfs) -> Iterator[tuple[int, Entry]]:
     """
     for layer, row in zip(rootfs.layers, _seen(rootfs), strict=True):
         table = layer.table
-        for i, fate in enumerate(row):
-            if fate != _VISIBLE and table.meta(i).type in (REGULAR, GNU_SPARSE) and not table[i].is_whiteout:
+        for i, _ in _invisible(row):
+            if table.meta(i).type in (REGULAR, GNU_SPARSE) and not table[i].is_whiteout:
                 yield layer.index, table[i]
 
 
@@ -547,8 +553,8 @@ def lost_files(rootfs: Rootfs, *, least: int = 1) -> list[Lost]:
     out = []
     for layer, row in zip(rootfs.layers, fates.of_entries, strict=True):
         table = layer.table
-        for i, fate in enumerate(row):
-            if fate == _VISIBLE or table.meta(i).type != REGULAR:
+        for i, fate in _invisible(row):
+            if table.meta(i).type != REGULAR:
                 continue
             entry = table[i]
             if entry.is_whiteout or entry.stored_size < least:

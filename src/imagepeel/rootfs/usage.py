@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from itertools import islice
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from imagepeel.evidence import Name
 from imagepeel.rootfs.engines.indexed import IndexedDirectory
+from imagepeel.rootfs.engines.subtrees import Below
 from imagepeel.rootfs.tree.metadata import KIND
 from imagepeel.rootfs.tree.overlay import Merged
 
@@ -192,11 +192,14 @@ def kinds(rootfs: Rootfs) -> Counter[NodeKind]:
         if isinstance(packed, IndexedDirectory) and not packed.touched and not packed.shows_whiteouts:
             indexed = packed.indexed
             table, links = indexed.table, indexed.links
-            entries = packed.below()
-            if isinstance(entries, range) and not links:
-                metas = Counter(islice(table.meta_ids, entries.start, entries.stop))
+            below = packed.below()
+            metas: Counter[int] = Counter()
+            if isinstance(below, Below) and not links:
+                metas[-1] = below.implied
+                for run in below.ranges():
+                    metas.update(table.meta_ids[run.start : run.stop])
             else:
-                metas = Counter(table.meta_ids[links.get(i, i)] if i >= 0 else -1 for i in entries)
+                metas.update(table.meta_ids[links.get(i, i)] if i >= 0 else -1 for i in below)
             for meta, found in metas.items():
                 count["dir" if meta < 0 else KIND[table.metas[meta].type]] += found
             continue

@@ -31,6 +31,7 @@ from imagepeel.formats.tar.header import BLOCKDEV, CHAR, DIRECTORY, HARDLINK, RE
 from imagepeel.formats.tar.table import ESCAPES, WHITEOUT, Entry, EntryTable, Extra
 from imagepeel.formats.tar.whiteouts import OPAQUE, PREFIX, Mark, hidden_path, parse, whiteout_of
 from imagepeel.rootfs.engines.directory_runs import MANY, DirectoryRuns, Distinct, TooMany, find
+from imagepeel.rootfs.engines.subtrees import Subtrees
 from imagepeel.rootfs.tree.changes import LayerEntries
 from imagepeel.rootfs.tree.inode import NAME_MAX, PATH_MAX, Errno, Inode, NodeKind, Tree
 from imagepeel.rootfs.tree.metadata import KIND, apply_metadata, bound_time, new_inode, owner
@@ -75,6 +76,7 @@ class IndexedLayer:
         "parents",
         "root_entry",
         "runs",
+        "subtrees",
         "table",
     )
 
@@ -106,6 +108,8 @@ class IndexedLayer:
         """That entry -> the last entry whose header sets the shared metadata."""
         self.link_count: dict[int, int] = {}
         self.linked_inodes: dict[int, Inode] = {}
+        self.subtrees: Subtrees | None = None
+        """Made on first use."""
         self.common_fields: list[_Common | None] = [None] * len(self.table.metas)
         """What inodes of equal headers share; made on first use."""
 
@@ -315,14 +319,16 @@ class IndexedDirectory(Inode):
         return IndexedDirectory(indexed, path, None if i == IMPLIED else i, bare=bare)
 
     def below(self) -> Iterable[int]:
-        """Return the entry of each path below, -1 for a directory without one; a range where that is the whole layer.
+        """Return the entry of each path below, -1 for a directory without one; `Below` where the layer hides nothing.
 
         No node is made.  Whiteouts, and devices that overlayfs takes for one, are left out.
         """
         indexed = self.indexed
-        if self.path or self.shows_whiteouts or indexed.implied_dirs or indexed.root_entry not in (None, 0):
+        if self.shows_whiteouts:
             return self._below()
-        return range(0 if indexed.root_entry is None else 1, len(indexed.table))
+        if indexed.subtrees is None:
+            indexed.subtrees = Subtrees(indexed.runs, indexed.implied_dirs, indexed.root_entry)
+        return indexed.subtrees.below(self.path, indexed.id_of_dir.get(self.path))
 
     def _below(self) -> Iterator[int]:
         indexed = self.indexed
