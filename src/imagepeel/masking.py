@@ -181,11 +181,13 @@ class _Line(msgspec.Struct, frozen=True):
 
     programs: tuple[str, ...]
     pattern: re.Pattern[str]
+    mark: str
+    """What stands in each place that gives a secret away."""
 
 
-def _line(*programs: str) -> _Line:
+def _line(*programs: str, mark: str = "") -> _Line:
     names = "|".join(programs).replace(".", r"\.")
-    return _Line(programs, late(rf"(?<![\w.-])(?:{names})(?:-[a-z]{{1,20}})?(?=[\s\"'])[^\n]*"))
+    return _Line(programs, mark=mark, pattern=late(rf"(?<![\w.-])(?:{names})(?:-[a-z]{{1,20}})?(?=[\s\"'])[^\n]*"))
 
 
 _LINES: tuple[tuple[str, _Line, re.Pattern[str]], ...] = (
@@ -200,7 +202,7 @@ _LINES: tuple[tuple[str, _Line, re.Pattern[str]], ...] = (
     ),
     (
         "registry password",
-        _line("docker", "podman", "buildah", "skopeo", "nerdctl", "crane", "helm", "oras"),
+        _line("docker", "podman", "buildah", "skopeo", "nerdctl", "crane", "helm", "oras", mark="login"),
         late(rf"\blogin\b.{{0,400}}?[\s\"']-p{_VALUE}"),
     ),
     (
@@ -221,7 +223,11 @@ _LINES: tuple[tuple[str, _Line, re.Pattern[str]], ...] = (
         late(rf"[\s\"']-w{_VALUE}"),
     ),
     ("password of a user", _line("useradd", "usermod", "adduser"), late(rf"[\s\"']-p{_VALUE}")),
-    ("password of a login", _line("az", "twine", "dotnet", "cf", "oc", "ibmcloud"), late(rf"[\s\"']-p{_VALUE}")),
+    (
+        "password of a login",
+        _line("az", "twine", "dotnet", "cf", "oc", "ibmcloud", mark="-p"),
+        late(rf"[\s\"']-p{_VALUE}"),
+    ),
     (
         "password of an archive",
         _line("unzip", "zip", "7z", "7za"),
@@ -320,7 +326,7 @@ _PLACED: tuple[tuple[str, str, re.Pattern[str]], ...] = (
         "-----BEGIN",
         late(r"-----BEGIN [A-Z ]{0,20}PRIVATE KEY-----\s*(?:\\n)?([A-Za-z0-9+/=\s\\]{24,20000}+)"),
     ),
-    ("password of an option", "-pa -to -oauth -a ecret -requ torepa eypa", _OPTION),
+    ("password of an option", "-pa -to -oauth -ap -acc -au -act ecret -requ torepa eypa", _OPTION),
     ("password of sshpass", "sshpass", _SSHPASS),
     ("password of a login", "password", late(r"\b(?:login|user)\s+\S{1,100}\s+password\s+(\S{3,200})")),
     (
@@ -335,7 +341,7 @@ _PLACED: tuple[tuple[str, str, re.Pattern[str]], ...] = (
     ),
     (
         "password on standard input",
-        "|",
+        "echo printf",
         late(
             r"\b(?:echo|printf)\s+(?:-\w+\s+|'%s'\s+){0,2}\\*['\"]?([^\s'\"\\|]{3,400})\\*['\"]?\s*\|[^|\n]{0,200}?"
             r"(?:--(?:password-)?stdin\b|--with-token\b|\bsudo\s+-S)"
@@ -380,11 +386,14 @@ _NAMED: tuple[tuple[str, re.Pattern[str]], ...] = (
 _AS_VALUES = ((":", _KEYED), ("=", _SPACED))
 """The same of what a sentence or a program may have, too."""
 
-_HINT = (
-    "passw|passp|pwd|pass[=: ]|_pass|secret|token|[-_]?key|bearer|authoriz|cred|_pw|_?auth|eyJ|://[^/\\s@]{0,400}@|curl|"
-    "login|sig(?:nature)?=|cookie|identified|https? |[\\s\"']-[pPwkKaU]|config |set |service |add_user"
+_HINTS = (
+    *("passw", "passp", "pwd", "pass=", "pass:", "pass ", "_pass", "secret", "token", "key", "bearer", "cred", "_pw"),
+    *("auth", "eyj", "curl", "login", "sig=", "signature=", "cookie", "identified", "http ", "https ", "config "),
+    *("set ", "service ", "add_user"),
 )
-"""What stands in each text with a secret that its name or its place gives away."""
+_HINT_MARKS, _HINT = ":// -p -w -k -a -u", late(r"://[^/\s@]{0,400}@|[\s\"']-[pwkau]")
+"""What stands in each text with a secret that its name or its place gives away: one of the words, or the pattern, in
+each match of which one of the marks stands.  One pattern of all would cost more to compile than it saves."""
 _RUN = r"[A-Za-z0-9_-]{20}|whsec_"
 """What stands in each text with a token: no token is shorter."""
 _SECRET_NAME = late(
@@ -396,6 +405,8 @@ _MAYBE_SECRET_NAME = late(
     r"(?i)(?:(?:^|[_.-])(?:auth|key|creds?|pw)|(?:master|mailgun|app|hmac|jwt|cipher|service)key)(?:_\d+)?$"
 )
 """Names of secrets and of much else: there the value has to look drawn by chance."""
+_NAME_MARKS = "pass pw secret token auth key cred"
+"""Words of which one stands in each of those names."""
 _OPEN_NAME = late(r"(?i)(?:gpg|pgp|pub(?:lic)?|finger|host|sort|primary|foreign|partition|cache)[_.-]?key(?:_\d+)?$")
 _DRAWN = late(r"(?:base64:)?([A-Za-z0-9+/=_-]{16,4000})\Z")
 _OPEN_VALUE = late(r"(?i)[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z|(?:0x)?(?:[0-9a-f]{16}|[0-9a-f]{40})\Z")
@@ -410,12 +421,14 @@ _PLACEHOLDER = late(
 
 def is_secret_name(name: str) -> bool:
     """Whether a variable of this name holds a secret by its name; `_FILE`, `_PATH` and the like do not."""
-    return bool(_SECRET_NAME.search(name))
+    return _stands(_NAME_MARKS, _folded(name)) and bool(_SECRET_NAME.search(name))
 
 
 def is_secret(name: str, value: str) -> bool:
     """Whether a value is a secret by its name, or by a name that often is one of a secret (`_KEY`) and how it looks."""
-    return is_secret_name(name) or (
+    if not _stands(_NAME_MARKS, _folded(name)):
+        return False
+    return bool(_SECRET_NAME.search(name)) or (
         _MAYBE_SECRET_NAME.search(name) is not None and not _OPEN_NAME.search(name) and _is_drawn(value)
     )
 
@@ -526,7 +539,7 @@ def masked_value(name: str, value: str) -> str:
 
 
 _ANY_TOKEN = " ".join(marks for _, marks, _ in TOKENS)
-_HINTS, _RUNS = late(_HINT.lower()), late(_RUN)
+_RUNS = late(_RUN)
 _MASKED = late(r"\.\.\. \(\d+ characters\)")
 
 
@@ -538,9 +551,15 @@ def may_hold(words: str) -> bool:
 
 
 def _hinted(words: str) -> bool:
+    folded = _folded(words)
+    if any(hint in folded for hint in _HINTS):
+        return True
+    return _stands(_HINT_MARKS, folded) and _HINT.search(folded) is not None
+
+
+def _folded(words: str) -> str:
     # A pattern that ignores case is four times as slow; the i without a dot is equal to i for one that does.
-    folded = words.lower() if words.isascii() else words.casefold().replace("\u0131", "i")
-    return _HINTS.search(folded) is not None
+    return words.lower() if words.isascii() else words.casefold().replace("\u0131", "i")
 
 
 def secrets_in(words: str) -> list[FoundSecret]:
@@ -587,7 +606,7 @@ def _by_place(words: str) -> Iterator[FoundSecret]:
             if not _harmless(words, found.start(1), found[1]):
                 yield FoundSecret(kind, *found.span(1), "place")
     for kind, line, pattern in _LINES:
-        if not any(program in words for program in line.programs):
+        if line.mark not in words or not any(program in words for program in line.programs):
             continue  # and the pattern need not be compiled
         for program in line.pattern.finditer(words):
             for found in pattern.finditer(words, *program.span()):

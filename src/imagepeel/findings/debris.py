@@ -46,6 +46,8 @@ KINDS: tuple[Debris, ...] = (
 )
 GIT = Debris("a git repository", rb"", "list .git in .dockerignore")
 _GIT = late(rb"(?:.*/)?\.git(?=/(?:objects|refs)(?:/|$))")
+_ABOVE = (b"var/", b"etc/", b"usr/local/", b"root/", b"home/", b"go/")
+"""Each of the others lies below one of these."""
 _ANY = late(rb"(?:" + rb"|".join(rb"(%b)" % kind.directory for kind in KINDS) + rb")(?=/|$)")
 
 
@@ -53,5 +55,5 @@ def debris_of(directory: bytes) -> tuple[bytes, Debris] | None:
     """Return top and kind of the leftover that a directory (no slash in front) belongs to, None for no leftover."""
     if b".git/" in directory and (found := _GIT.match(directory)) is not None:
         return found[0], GIT
-    found = _ANY.match(directory)
+    found = _ANY.match(directory) if directory.startswith(_ABOVE) else None
     return (found[0], KINDS[found.lastindex - 1]) if found is not None and found.lastindex else None

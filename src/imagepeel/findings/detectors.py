@@ -59,6 +59,8 @@ def _line(data: bytes, at: int) -> int:
 
 
 def _keys(data: bytes) -> Iterator[Secret]:
+    if b"PRIVATE KEY-----" not in data:
+        return
     for found in _PEM.finditer(data):
         what = text(found[1]).replace("PRIVATE KEY", "private key").strip()
         encrypted = b"ENCRYPTED" in data[max(0, found.start() - 8) : found.start() + 200]
@@ -72,14 +74,16 @@ def _keys(data: bytes) -> Iterator[Secret]:
 
 
 def _aws(data: bytes) -> Iterator[Secret]:
-    identity = _AWS_ID.search(data)
-    secret = _AWS_SECRET.search(data)
+    secret = _AWS_SECRET.search(data) if b"aws_secret" in data.lower() else None
     if secret is not None and b"EXAMPLE" not in secret[1]:
+        identity = _AWS_ID.search(data)
         who = f" of {mask(identity[1])}" if identity is not None else ""
         yield Secret(what=f"AWS secret access key{who}", masked=mask(secret[1]), line=_line(data, secret.start()))
 
 
 def _google(data: bytes) -> Iterator[Secret]:
+    if b'"service_account"' not in data:
+        return
     if re.search(rb'"type"\s*:\s*"service_account"', data) and re.search(rb'"private_key"\s*:\s*"-----BEGIN', data):
         yield Secret(what="Google service account key", masked="", line=1)
 

@@ -26,6 +26,8 @@ _TEXTS = late(
     rb"\.(?:py|[cm]?jsx?|tsx?|rb|php|pl|go|java|kt|cs|rs|lua|sh|bash|ya?ml|json|toml|ini|conf|cfg|properties|xml|txt|md|"
     rb"html?|ipynb|tf|tfvars|sql|envrc)$|^(?:Dockerfile|Makefile|Procfile|Gemfile|\.envrc)"
 )
+_WHOLE = (b"Dockerfile", b"Makefile", b"Procfile", b"Gemfile")
+"""How those of them begin that need no dot."""
 _SYSTEM = late(
     rb"^(?:usr(?!/src/app|/share/nginx/html|/local/app)|lib(?:32|64|x32)?|s?bin|var/(?:lib|cache|log|spool)|proc|sys|dev|"
     rb"boot|run|nix)(?:/|$)"
@@ -43,13 +45,14 @@ def own_texts(layers: Sequence[Layer]) -> list[Hit]:
     for layer in layers:
         table = layer.table
         base = b"etc/" if layer.index == 0 else b"\0"
-        own = bytes(not (_SYSTEM.search(name) or (name + b"/").startswith(base)) for name in table.dirs)
+        own = bytes(not ((name and _SYSTEM.search(name)) or (name + b"/").startswith(base)) for name in table.dirs)
         if 1 not in own:
             continue
         for index, directory in compress(enumerate(table.dir_ids), table.sizes):  # what is empty costs least
             if not own[directory] or not 0 < table.size(index) <= detectors.MOST_BYTES:
                 continue
-            if _TEXTS.search(table.basename(index)) and table[index].kind == "file":
+            name = table.basename(index)
+            if (b"." in name or name.startswith(_WHOLE)) and _TEXTS.search(name) and table[index].kind == "file":
                 found.append(Hit(layer.index, index, b"/" + table.path(index)))
                 if len(found) == _MOST_TEXTS:
                     return found

@@ -339,6 +339,8 @@ _ESCAPE = late(r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|(.))
 
 
 def _go_string(quoted: str) -> str | None:
+    if "\\" not in quoted:
+        return quoted[1:-1]
     bad = False
 
     def one(found: re.Match[str]) -> str:

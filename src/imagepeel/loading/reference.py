@@ -10,13 +10,13 @@ import re
 import msgspec
 
 from imagepeel._lazy import late
+from imagepeel.oci.digest import is_lower_hex
 
 _COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _PATH = late(rf"{_COMPONENT}(?:/{_COMPONENT})*")
 _HOST = late(r"(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)*(?::\d+)?")
 _TAG = late(r"\w[\w.-]{0,127}", re.ASCII)
 _DIGEST = late(r"[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,}")
-_ID = late(r"[0-9a-f]{64}")
 
 _TOO_LONG = "repository name must not be more than 255 characters"
 HUB = "docker.io"
@@ -97,7 +97,7 @@ def no_tag(given: str, at: int) -> str | None:
 
 def parse(name: str) -> Reference | Invalid:
     """Return the parts of a name, or why it is none."""
-    if _ID.fullmatch(name):
+    if len(name) == 64 and is_lower_hex(name):
         return Invalid(hexadecimal=name)
     rest, _, digest = name.partition("@")
     if "@" in name and not _DIGEST.fullmatch(digest):
@@ -108,11 +108,16 @@ def parse(name: str) -> Reference | Invalid:
         return Invalid()
     if path != path.lower():
         return Invalid(cause="repository name must be lowercase")
-    if not _PATH.fullmatch(path) or not _HOST.fullmatch(domain):
+    if not (_is_plain(path) or _PATH.fullmatch(path)) or not (domain == HUB or _HOST.fullmatch(domain)):
         return Invalid()
     if len(domain) + 1 + len(path) > 255:
         return Invalid(too_long=True)
     return Reference(domain=domain, path=path, tag=tag, digest=digest, given_domain=given)
+
+
+def _is_plain(path: str) -> bool:
+    """Whether a path of small letters has letters and digits alone between its slashes: it needs no pattern."""
+    return path.isascii() and all(map(str.isalnum, path.split("/")))
 
 
 def _split(name: str) -> tuple[str, str, bool]:

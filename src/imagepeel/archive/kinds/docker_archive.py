@@ -9,7 +9,6 @@ from typing import Any
 
 import msgspec
 
-from imagepeel._lazy import late
 from imagepeel.archive.blobs import Blobs, compare, digest_in_name
 from imagepeel.archive.kinds import docker_v1
 from imagepeel.archive.kinds.kind import (
@@ -41,6 +40,7 @@ from imagepeel.errors import Malformed
 from imagepeel.evidence import Anomaly, Location
 from imagepeel.oci.config import ImageConfig
 from imagepeel.oci.descriptor import Descriptor
+from imagepeel.oci.digest import is_lower_hex
 from imagepeel.oci.docker_archive import ArchiveManifest, archive_manifests_of, repositories_of
 from imagepeel.oci.json_document import lookup
 from imagepeel.text import listed, plural
@@ -53,10 +53,6 @@ FORMAT = Format(
     start_note="points by member name, without digests",
     by_name=True,
 )
-_HEX = "[0-9a-f]{64}"
-_ID_JSON = late(rf"{_HEX}\.json")
-_ID_LAYER = late(rf"{_HEX}/layer\.tar")
-_ROOT_TAR = late(rf"{_HEX}\.tar")
 
 
 class _Made:
@@ -290,6 +286,11 @@ def _layer(blobs: Blobs, item: ArchiveManifest, index: int, diff_id: str | None,
     return blobs.layer(index, source or Descriptor(), diff_id, where, stored=BlobSource(blobs.members, member))
 
 
+def _is_id(name: str, end: str) -> bool:
+    """Whether the name of a member is that of a layer or config, 64 hexadecimal digits, and this end."""
+    return len(name) == 64 + len(end) and name.endswith(end) and is_lower_hex(name[:64])
+
+
 def _producer(detected: Detected, records: Sequence[ImageRecord], indexes: Sequence[IndexRecord]) -> Producer | None:
     config = records[0].config_member if records else ""
     layers = [layer.member for record in records for layer in record.layers]
@@ -303,13 +304,13 @@ def _producer(detected: Detected, records: Sequence[ImageRecord], indexes: Seque
         return Producer(name="Jib", habit="the config is called config.json")
     if config.startswith("blobs/") and layers and all(name.endswith(".tar.gz") for name in layers):
         return Producer(name="Bazel rules_oci", habit="its blobs have the suffix .tar.gz")
-    if not _ID_JSON.fullmatch(config) or not layers:
+    if not _is_id(config, ".json") or not layers:
         return None
     by_diff_id = [layer.diff_id == f"sha256:{layer.member[:-4]}" for record in records for layer in record.layers]
-    if all(_ROOT_TAR.fullmatch(name) for name in layers) and all(by_diff_id):
+    if all(_is_id(name, ".tar") for name in layers) and all(by_diff_id):
         return Producer(name="podman save or skopeo", habit="its layers lie at the top under their DiffIDs")
     beside = (name.replace("layer.tar", other) for name in layers for other in ("VERSION", "json"))
-    if all(_ID_LAYER.fullmatch(name) for name in layers) and all(map(detected.clues.has, beside)):
+    if all(_is_id(name, "/layer.tar") for name in layers) and all(map(detected.clues.has, beside)):
         return Producer(
             name="docker save before 25, or a program that imitates it",
             habit="each layer has its own directory with layer.tar, json and VERSION",

@@ -19,6 +19,8 @@ from imagepeel.process.spec.process_spec import DEFAULT_PATH
 from imagepeel.text import listed, size
 
 if TYPE_CHECKING:
+    import re
+
     from imagepeel.findings.subject import Subject
     from imagepeel.formats.tar.table import EntryTable
 
@@ -40,6 +42,10 @@ def _harm(rule: Rule, what: str, deed: str) -> str:
     return f"{what}: this does nothing on a patched node; on {unsafe} {deed}"
 
 
+def _is(pattern: re.Pattern[str], path: str) -> bool:
+    return path.startswith(("/proc/", "/dev/fd")) and pattern.search(path) is not None
+
+
 def _followed(subject: Subject, path: str) -> str:
     """The path with the links of the image followed, also where it leads to what only a running system has."""
     ahead, done, links = path.split("/")[:_MOST_PARTS], list[str](), 0
@@ -53,7 +59,7 @@ def _followed(subject: Subject, path: str) -> str:
         node = subject.node("/" + "/".join((*done, part)), follow=False)
         if node is None or node.kind != "symlink" or links == _MOST_LINKS:
             done.append(part)
-            if _OPEN_DIRECTORY.search("/" + "/".join(done)):
+            if _is(_OPEN_DIRECTORY, "/" + "/".join(done)):
                 break  # what .. means from here on, only the runtime knows
             continue
         links += 1
@@ -123,7 +129,7 @@ def dev_link(rule: Rule, subject: Subject) -> Iterator[Finding]:
 def open_directory(rule: Rule, subject: Subject) -> Iterator[Finding]:
     given = subject.run.working_dir
     leads = _followed(subject, given)
-    if _OPEN_DIRECTORY.search(leads):
+    if _is(_OPEN_DIRECTORY, leads):
         what = f"WORKDIR is {given}" + (f", which leads to {leads}" if leads != given else "")
         yield rule.report(
             _harm(rule, what, "the process may start in a directory of the host"), subject.pointer("/config/WorkingDir")
@@ -205,7 +211,7 @@ def own_program(rule: Rule, subject: Subject) -> Iterator[Finding]:
         first = subject.read(leads, 128).partition(b"\n")[0]
         words = first[2:].split() if first.startswith(b"#!") else []
         interpreter = text(words[0]) if words else ""
-        if _OWN_PROGRAM.search(leads) or (interpreter and _OWN_PROGRAM.search(_followed(subject, interpreter))):
+        if _is(_OWN_PROGRAM, leads) or (interpreter and _is(_OWN_PROGRAM, _followed(subject, interpreter))):
             what = (
                 f"the command {word} is {leads}" if not interpreter else f"the interpreter of {word} is {interpreter}"
             )

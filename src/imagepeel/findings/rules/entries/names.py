@@ -114,12 +114,17 @@ def control_characters(rule: Rule, subject: Subject) -> Iterator[Finding]:
     texts += [("/config/Entrypoint", word) for word in subject.run.entrypoint or ()]
     texts += [("/config/Labels", key + value) for key, value in subject.config.labels.items()]
     texts += [(f"/history/{i}/created_by", step.created_by) for i, step in enumerate(subject.image.history)]
-    loud = [pointer for pointer, value in texts if CONTROL_TEXT.search(value.replace("\t", "").replace("\n", ""))]
+    loud = [pointer for pointer, value in texts if _is_loud(value)]
     if loud:
         yield rule.report(
             f"the config has control characters at {listed(list(dict.fromkeys(loud)), 3)}",
             *[subject.pointer(pointer) for pointer in dict.fromkeys(loud[:10])],
         )
+
+
+def _is_loud(value: str) -> bool:
+    plain = value.replace("\t", "").replace("\n", "")
+    return not plain.isprintable() and CONTROL_TEXT.search(plain) is not None
 
 
 RULES: tuple[Rule, ...] = (duplicate_entry, OUTSIDE_NAME, case_collision, control_characters)

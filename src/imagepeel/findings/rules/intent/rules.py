@@ -245,7 +245,7 @@ def not_expanded(rule: Rule, subject: Subject) -> Iterator[Finding]:
     argv = subject.argv
     if not argv or subject.shell_line is not None or "-c" in argv or "-e" in argv or _interpreted(subject) is not None:
         return
-    literal = [word for word in argv if _VARIABLE.search(word) or word.startswith("~/")]
+    literal = [word for word in argv if ("$" in word and _VARIABLE.search(word)) or word.startswith("~/")]
     if literal:
         yield rule.report(
             f"the program receives {listed([repr(word) for word in literal])} literally: nothing expands the exec form",
