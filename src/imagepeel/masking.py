@@ -552,8 +552,9 @@ def may_hold(words: str) -> bool:
 
 def _hinted(words: str) -> bool:
     folded = _folded(words)
-    if any(hint in folded for hint in _HINTS):
-        return True
+    for hint in _HINTS:  # each text that is shown comes by: `any` would take twice as long
+        if hint in folded:
+            return True
     return _stands(_HINT_MARKS, folded) and _HINT.search(folded) is not None
 
 
@@ -594,7 +595,11 @@ _split = cache(str.split)
 
 def _stands(marks: str, *texts: str) -> bool:
     """Whether one of some words stands in one of the texts."""
-    return any(mark in text for text in texts for mark in _split(marks))
+    for text in texts:
+        for mark in _split(marks):
+            if mark in text:
+                return True
+    return False
 
 
 def _by_place(words: str) -> Iterator[FoundSecret]:

@@ -6,8 +6,6 @@ kept only as a masked text: four characters at most.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
 from collections.abc import Callable, Iterator
 
@@ -99,10 +97,12 @@ def tokens(data: bytes) -> Iterator[Secret]:
 def _docker(data: bytes) -> Iterator[Secret]:
     if b'"auths"' not in data and b'"auth"' not in data:
         return
+    import base64  # start time
+
     for found in _DOCKER_AUTH.finditer(data):
         try:
             decoded = base64.b64decode(found[1], validate=True)
-        except (binascii.Error, ValueError):
+        except ValueError:
             continue
         name, colon, password = decoded.partition(b":")
         if colon and name and password:

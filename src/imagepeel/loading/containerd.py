@@ -59,6 +59,8 @@ _KIND = Import(
     ),
 )  # fmt: skip
 
-FAMILY = LoadFamily(name="containerd", versions=(_CTR, _CTR2))
-NERDCTL = LoadFamily(name="nerdctl", versions=(_NERDCTL,))
-KIND = LoadFamily(name="kind", versions=(_KIND,))
+FAMILIES = (
+    LoadFamily(name="containerd", versions=(_CTR, _CTR2)),
+    LoadFamily(name="nerdctl", versions=(_NERDCTL,)),
+    LoadFamily(name="kind", versions=(_KIND,)),
+)

@@ -562,6 +562,8 @@ _BUILDAH = ContainersImage(
     keeps_names=False, measured="buildah 1.28.2 on overlay", read=_READ,
 )  # fmt: skip
 
-FAMILY = LoadFamily(name="podman", versions=(_PODMAN, _PODMAN5, _PODMAN6))
-SKOPEO = LoadFamily(name="skopeo", versions=(_SKOPEO,))
-BUILDAH = LoadFamily(name="buildah", versions=(_BUILDAH,))
+FAMILIES = (
+    LoadFamily(name="podman", versions=(_PODMAN, _PODMAN5, _PODMAN6)),
+    LoadFamily(name="skopeo", versions=(_SKOPEO,)),
+    LoadFamily(name="buildah", versions=(_BUILDAH,)),
+)

@@ -521,4 +521,4 @@ _29C = msgspec.structs.replace(_28C, version=(29,), usual=True, measured="", rea
 _29 = msgspec.structs.replace(_28, version=(29,), reads_v1=False, measured="", read=_READ, older=("", ""))
 _29_7 = msgspec.structs.replace(_29, version=(29, 7), view="docker", other_view="", took="")
 
-FAMILY = LoadFamily(name="docker", versions=(_20, _28, _28C, _29, _29C, _29_7))
+FAMILIES = (LoadFamily(name="docker", versions=(_20, _28, _28C, _29, _29C, _29_7)),)

@@ -8,13 +8,13 @@ import msgspec
 
 from imagepeel._display import Shown
 from imagepeel.evidence import Receipt
-from imagepeel.process.matrix import Matrix
 from imagepeel.process.spec.values import Prediction, Verdict
 from imagepeel.results.head import ImageHead, image_head
 from imagepeel.rootfs.engines.names import ViewName
 
 if TYPE_CHECKING:
     from imagepeel.image import LayeredImage
+    from imagepeel.process.matrix import Matrix
 
 
 class ProcessResult(Shown, msgspec.Struct, frozen=True, kw_only=True, tag="prediction", tag_field="type"):

@@ -16,7 +16,8 @@ PROCESS = Path(registry.__file__).parents[1]
 KNOWN = {type(one).__module__ for one in (*registry.ENGINES, *registry.RUNTIMES)}
 ENGINE_FILES = {PROCESS / "engines" / f"{name.rpartition('.')[2]}.py" for name in KNOWN} | {Path(registry.__file__)}
 SHARED = sorted(set(PROCESS.rglob("*.py")) - ENGINE_FILES)
-NAMES = {name for family in registry.FAMILIES for name in (family.name, *family.aliases)} | {"dockerd", "kubelet"}
+NAMES = {name for engine, (_, *others) in registry._ENGINES.items() for name in (engine, *others)}
+NAMES |= {name for runtime, (_, *others) in registry._RUNTIMES.items() for name in (runtime, *others)} | {"dockerd"}
 # A program in an image may be called docker-init or docker-entrypoint.sh: that is no engine.
 WORD = re.compile(rf"(?<![\w-])({'|'.join(sorted(NAMES))})(?![\w-])", re.IGNORECASE)
 

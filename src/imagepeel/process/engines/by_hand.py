@@ -26,7 +26,7 @@ class ByHand(Engine, frozen=True, kw_only=True):
         return given_first(own, image, given, notes)
 
 
-def family(versions: Sequence[Runtime], aliases: tuple[str, ...] = ()) -> EngineFamily:
+def family(versions: Sequence[Runtime]) -> EngineFamily:
     """The profiles of one runtime, started by hand."""
     engines = tuple(
         ByHand(
@@ -49,4 +49,4 @@ def family(versions: Sequence[Runtime], aliases: tuple[str, ...] = ()) -> Engine
         )
         for runtime in versions
     )
-    return EngineFamily(name=versions[0].program, aliases=aliases, versions=engines, default=versions[-1].version)
+    return EngineFamily(name=versions[0].program, versions=engines, default=versions[-1].version)

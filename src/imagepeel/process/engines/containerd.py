@@ -112,7 +112,6 @@ def older_patches(versions: Iterable[Engine]) -> tuple[Engine, ...]:
 VERSIONS = (_1_6, _1_7, _2_0, _2_1, _2_2, _2_3)
 FAMILY = EngineFamily(
     name="containerd",
-    aliases=("ctr",),
     versions=VERSIONS,
     patches=older_patches(VERSIONS),
     default=(2, 3),

@@ -109,7 +109,6 @@ def _like(client: Engine) -> CriContainerd:
 VERSIONS: tuple[CriContainerd, ...] = tuple(_like(client) for client in containerd.FAMILY.versions)
 FAMILY = EngineFamily(
     name="cri-containerd",
-    aliases=("cri",),
     versions=VERSIONS,
     patches=tuple(_like(client) for client in containerd.FAMILY.patches),
     default=VERSIONS[-1].version,

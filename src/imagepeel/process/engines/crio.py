@@ -54,4 +54,4 @@ _1 = Crio(
     )
 )
 
-FAMILY = EngineFamily(name="cri-o", aliases=("crio", "openshift"), versions=(_1,), default=(1,), matrix=((1,),))
+FAMILY = EngineFamily(name="cri-o", versions=(_1,), default=(1,), matrix=((1,),))

@@ -167,7 +167,6 @@ _20 = msgspec.structs.replace(
 
 FAMILY = EngineFamily(
     name="docker",
-    aliases=("moby",),
     versions=(_20, _23, _24, _28, _29, _29_7),
     default=(29, 7),
     matrix=((20, 10), (29, 7)),

@@ -1,4 +1,4 @@
-"""What the registry knows of an engine: its names, its versions, and which of them stand for the rest."""
+"""What the registry knows of an engine: its versions, and which of them stand for the rest."""
 
 from __future__ import annotations
 
@@ -17,6 +17,5 @@ class EngineFamily(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     versions: tuple[Engine, ...]
     default: tuple[int, ...]
-    aliases: tuple[str, ...] = ()
     matrix: tuple[tuple[int, ...], ...] = ()
     patches: tuple[Engine, ...] = ()

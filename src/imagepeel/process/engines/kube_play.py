@@ -62,7 +62,6 @@ def _like(engine: Engine) -> KubePlay:
 
 FAMILY = EngineFamily(
     name="kube-play",
-    aliases=("podman-kube",),
     versions=tuple(_like(engine) for engine in podman.FAMILY.versions if engine.version == (4, 3)),
     default=(4, 3),
 )

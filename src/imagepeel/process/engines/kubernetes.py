@@ -60,7 +60,6 @@ def _release(minor: int, containerd: tuple[int, int], end_of_life: str) -> Kuber
 
 FAMILY = EngineFamily(
     name="k8s",
-    aliases=("kubernetes", "kubelet"),
     versions=tuple(_release(minor, *more) for minor, more in _RELEASES.items()),
     default=(1, 37),
     matrix=((1, 37),),

@@ -1,57 +1,96 @@
 """The engines and runtimes that imagepeel knows: one line each.
 
-To add one: a file beside this, with its class and its versions, and its line here.
+To add one: a file beside this, with its class and its versions, and its line here.  A file is loaded when somebody asks
+for its engine: most starts are asked of one or of a few.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
+from importlib import import_module
+from typing import Any
 
 from imagepeel._lazy import late
 from imagepeel.errors import UsageError
-from imagepeel.process.engines import (
-    by_hand,
-    containerd,
-    cri_containerd,
-    crio,
-    crun,
-    docker,
-    kube_play,
-    kubernetes,
-    nerdctl,
-    podman,
-    runc,
-    runsc,
-)
 from imagepeel.process.engines.engine import Engine
 from imagepeel.process.engines.family import EngineFamily
 from imagepeel.process.engines.runtime import Runtime
 
-RUNTIMES: tuple[Runtime, ...] = (*runc.VERSIONS, *crun.VERSIONS, *runsc.VERSIONS)
-FAMILIES = (
-    docker.FAMILY,
-    containerd.FAMILY,
-    nerdctl.FAMILY,
-    kubernetes.FAMILY,
-    cri_containerd.FAMILY,
-    crio.FAMILY,
-    podman.FAMILY,
-    kube_play.FAMILY,
-    by_hand.family(runc.VERSIONS),
-    by_hand.family(crun.VERSIONS),
-    by_hand.family(runsc.VERSIONS, aliases=("gvisor",)),
-)
+_ENGINES: dict[str, tuple[str, ...]] = {
+    "docker": ("docker", "moby"),
+    "containerd": ("containerd", "ctr"),
+    "nerdctl": ("nerdctl",),
+    "k8s": ("kubernetes", "kubernetes", "kubelet"),
+    "cri-containerd": ("cri_containerd", "cri"),
+    "cri-o": ("crio", "crio", "openshift"),
+    "podman": ("podman",),
+    "kube-play": ("kube_play", "podman-kube"),
+}
+"""Name of an engine -> its file, and the other names that people give it."""
+_RUNTIMES: dict[str, tuple[str, ...]] = {"runc": ("runc",), "crun": ("crun",), "runsc": ("runsc", "gvisor")}
+"""The same of the runtimes, each of which can be started by hand, too."""
 
-ENGINES: tuple[Engine, ...] = tuple(engine for family in FAMILIES for engine in family.versions)
-MATRIX_ENGINES = tuple(
-    f"{family.name}@{'.'.join(map(str, version))}" for family in FAMILIES for version in family.matrix
-)
+FAMILIES: tuple[EngineFamily, ...]
+ENGINES: tuple[Engine, ...]
+RUNTIMES: tuple[Runtime, ...]
+MATRIX_ENGINES: tuple[str, ...]
 """The rows of `--matrix`: one of each kind that differs."""
+DOCKER: str
+CONTAINERD: str
+KUBERNETES: str
+PODMAN: str
+"""The newest profile of each engine that findings and stories name."""
+
+_NEWEST = {"DOCKER": "docker", "CONTAINERD": "containerd", "KUBERNETES": "k8s", "PODMAN": "podman"}
+
+
+def __getattr__(name: str) -> Any:
+    """What takes more files than one is made when somebody asks for it."""
+    match name:
+        case "FAMILIES":
+            return _families()
+        case "ENGINES":
+            return tuple(engine for family in _families() for engine in family.versions)
+        case "RUNTIMES":
+            return tuple(runtime for program in _RUNTIMES for runtime in _runtimes(program))
+        case "MATRIX_ENGINES":
+            return tuple(
+                f"{family.name}@{'.'.join(map(str, version))}" for family in _families() for version in family.matrix
+            )
+        case _ if name in _NEWEST:
+            return newest(_family(_NEWEST[name]))
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+@cache
+def _family(name: str) -> EngineFamily:
+    """An engine in all its versions; those of a runtime that is started by hand go by its name."""
+    if name in _RUNTIMES:
+        from imagepeel.process.engines import by_hand  # start time
+
+        return by_hand.family(_runtimes(name))
+    family: EngineFamily = _file(_ENGINES[name]).FAMILY
+    return family
+
+
+def _runtimes(program: str) -> tuple[Runtime, ...]:
+    """The versions of a runtime, oldest first."""
+    versions: tuple[Runtime, ...] = _file(_RUNTIMES[program]).VERSIONS
+    return versions
+
+
+def _file(names: tuple[str, ...]) -> Any:
+    return import_module(f"imagepeel.process.engines.{names[0]}")
+
+
+def _families() -> tuple[EngineFamily, ...]:
+    return tuple(map(_family, (*_ENGINES, *_RUNTIMES)))
 
 
 def layer_limit() -> tuple[str, int]:
     """The engine that stacks the fewest layers, and how many."""
-    limits = ((version.max_layers, family.name) for family in FAMILIES for version in family.versions)
+    limits = ((version.max_layers, family.name) for family in _families() for version in family.versions)
     most, name = min((limit, name) for limit, name in limits if limit is not None)
     return name, most
 
@@ -61,30 +100,27 @@ def newest(family: EngineFamily) -> str:
     return f"{family.name}@{'.'.join(map(str, family.default))}"
 
 
-DOCKER, CONTAINERD = newest(docker.FAMILY), newest(containerd.FAMILY)
-KUBERNETES, PODMAN = newest(kubernetes.FAMILY), newest(podman.FAMILY)
-"""The newest profile of each engine that findings and stories name."""
-
 _VERSION = late(r"v?(\d{1,4}(?:\.\d{1,6}){0,3})(?:[-+~].{0,40})?")
 _DATE = late(r"(\d{4})(\d{2})(\d{2})(?:\.\d+)?")
 
 
 def engine_names() -> Iterator[str]:
     """Yield what can be asked for: each engine, alone and with the versions that have a profile of their own."""
-    for family in FAMILIES:
+    for family in _families():
         yield family.name
         yield from (version.label for version in family.versions)
 
 
 def runtime_names() -> Iterator[str]:
     """Yield each runtime, alone and with its versions."""
-    yield from dict.fromkeys(runtime.program for runtime in RUNTIMES)
-    yield from (f"{runtime.program}@{'.'.join(map(str, runtime.version))}" for runtime in RUNTIMES)
+    yield from _RUNTIMES
+    for program in _RUNTIMES:
+        yield from (f"{program}@{'.'.join(map(str, runtime.version))}" for runtime in _runtimes(program))
 
 
 def parse_version(wanted: str) -> tuple[int, ...]:
     """The numbers of a version; a date of eight digits has three.  UsageError for anything else."""
-    dated = _DATE.fullmatch(wanted)
+    dated = _DATE.fullmatch(wanted) if len(wanted) >= 8 else None
     if dated is not None:
         return tuple(map(int, dated.groups()))
     match = _VERSION.fullmatch(wanted)
@@ -111,10 +147,12 @@ def find_engine(spec: str) -> tuple[Engine, str]:
     Raises UsageError for an unknown name or a malformed version.
     """
     name, at, version = spec.partition("@")
-    family = next((one for one in FAMILIES if name.lower() in (one.name, *one.aliases)), None)
-    if family is None:
-        names = sorted({alias for one in FAMILIES for alias in (one.name, *one.aliases)})
-        raise UsageError(f"no engine is called {name.lower()!r}", hint="choose one with --engine: " + ", ".join(names))
+    known_as = {alias: one for one, (_, *others) in (_ENGINES | _RUNTIMES).items() for alias in (one, *others)}
+    found_name = known_as.get(name.lower())
+    if found_name is None:
+        names = ", ".join(sorted(known_as))
+        raise UsageError(f"no engine is called {name.lower()!r}", hint=f"choose one with --engine: {names}")
+    family = _family(found_name)
     known = {engine.version: engine for engine in (*family.versions, *family.patches)}
     if not at:
         found = known[family.default]
@@ -126,8 +164,8 @@ def find_engine(spec: str) -> tuple[Engine, str]:
 def find_runtime(spec: str) -> Runtime:
     """The runtime for `NAME[@VERSION]`, the newest without a version; raises UsageError for an unknown name."""
     name, at, version = spec.partition("@")
-    known = {runtime.version: runtime for runtime in RUNTIMES if runtime.program == name.lower()}
-    if not known:
-        names = ", ".join(dict.fromkeys(runtime.program for runtime in RUNTIMES))
+    if name.lower() not in _RUNTIMES:
+        names = ", ".join(_RUNTIMES)
         raise UsageError(f"no runtime is called {name!r}", hint=f"choose one with --runtime: {names} (with @VERSION)")
+    known = {runtime.version: runtime for runtime in _runtimes(name.lower())}
     return known[_pick(parse_version(version), [*known], []) if at else max(known)]
