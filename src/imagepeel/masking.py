@@ -177,23 +177,22 @@ _VALUE = r"(?:\\*[\"'],?\s*\\*[\"']|\s+\\*['\"]?|=\\*['\"]?|)([^\s'\"\\]{3,200})
 
 
 class _Line(msgspec.Struct, frozen=True):
-    """Programs, and the rest of their line."""
+    """Programs, what stands in each place that gives a secret away, and the rest of their line."""
 
-    programs: tuple[str, ...]
-    pattern: re.Pattern[str]
+    programs: str
     mark: str
-    """What stands in each place that gives a secret away."""
+    pattern: re.Pattern[str]
 
 
-def _line(*programs: str, mark: str = "") -> _Line:
-    names = "|".join(programs).replace(".", r"\.")
-    return _Line(programs, mark=mark, pattern=late(rf"(?<![\w.-])(?:{names})(?:-[a-z]{{1,20}})?(?=[\s\"'])[^\n]*"))
+def _line(programs: str, mark: str = "") -> _Line:
+    names = programs.replace(" ", "|").replace(".", r"\.")
+    return _Line(programs, mark, late(rf"(?<![\w.-])(?:{names})(?:-[a-z]{{1,20}})?(?=[\s\"'])[^\n]*"))
 
 
 _LINES: tuple[tuple[str, _Line, re.Pattern[str]], ...] = (
     (
         "password of curl",
-        _line("curl", "curlie", "xh", "http", "https"),
+        _line("curl curlie xh http https"),
         late(
             r"[\s\"'](?:-[A-Za-z#]{0,12}[uU]|--user|--proxy-user|-a|--auth)"
             r"(?:\\{0,4}[\"'],?\s{0,9}\\{0,4}[\"']|\s{1,9}\\{0,4}['\"]?|=\\{0,4}['\"]?|)"
@@ -202,37 +201,29 @@ _LINES: tuple[tuple[str, _Line, re.Pattern[str]], ...] = (
     ),
     (
         "registry password",
-        _line("docker", "podman", "buildah", "skopeo", "nerdctl", "crane", "helm", "oras", mark="login"),
+        _line("docker podman buildah skopeo nerdctl crane helm oras", "login"),
         late(rf"\blogin\b.{{0,400}}?[\s\"']-p{_VALUE}"),
     ),
     (
         "database password",
-        _line("mysql", "mysqldump", "mysqladmin", "mysqlimport", "mysqlpump", "mysqlcheck", "mariadb"),
+        _line("mysql mysqldump mysqladmin mysqlimport mysqlpump mysqlcheck mariadb"),
         late(r"[\s\"']-p\\*['\"]?([^\s'\"\\]{3,200})|\bpassword\s+\\*['\"]?([^\s'\"\\-][^\s'\"\\]{2,200})"),
     ),
     (
         "database password",
-        _line("mongo", "mongosh", "mongodump", "mongorestore", "mongoimport", "mongoexport", "influx"),
+        _line("mongo mongosh mongodump mongorestore mongoimport mongoexport influx"),
         late(rf"[\s\"']-p{_VALUE}"),
     ),
-    ("database password", _line("redis-cli", "valkey-cli"), late(rf"[\s\"'](?:-a|--pass){_VALUE}")),
-    ("database password", _line("sqlcmd", "bcp"), late(rf"[\s\"']-P{_VALUE}")),
+    ("database password", _line("redis-cli valkey-cli"), late(rf"[\s\"'](?:-a|--pass){_VALUE}")),
+    ("database password", _line("sqlcmd bcp"), late(rf"[\s\"']-P{_VALUE}")),
     (
         "password of a directory",
-        _line("ldapsearch", "ldapmodify", "ldapadd", "ldapdelete", "ldapwhoami", "ldappasswd"),
+        _line("ldapsearch ldapmodify ldapadd ldapdelete ldapwhoami ldappasswd"),
         late(rf"[\s\"']-w{_VALUE}"),
     ),
-    ("password of a user", _line("useradd", "usermod", "adduser"), late(rf"[\s\"']-p{_VALUE}")),
-    (
-        "password of a login",
-        _line("az", "twine", "dotnet", "cf", "oc", "ibmcloud", mark="-p"),
-        late(rf"[\s\"']-p{_VALUE}"),
-    ),
-    (
-        "password of an archive",
-        _line("unzip", "zip", "7z", "7za"),
-        late(r"[\s\"'](?:-P\s*|-p)\\*['\"]?([^\s'\"\\]{3,200})"),
-    ),
+    ("password of a user", _line("useradd usermod adduser"), late(rf"[\s\"']-p{_VALUE}")),
+    ("password of a login", _line("az twine dotnet cf oc ibmcloud", "-p"), late(rf"[\s\"']-p{_VALUE}")),
+    ("password of an archive", _line("unzip zip 7z 7za"), late(r"[\s\"'](?:-P\s*|-p)\\*['\"]?([^\s'\"\\]{3,200})")),
     (
         "password of openssl",
         _line("openssl"),
@@ -240,7 +231,7 @@ _LINES: tuple[tuple[str, _Line, re.Pattern[str]], ...] = (
     ),
     (
         "password of a share",
-        _line("smbclient", "mount.cifs", "lftp", "rpcclient"),
+        _line("smbclient mount.cifs lftp rpcclient"),
         late(r"[\s\"']-[uU]\s*\\*['\"]?[^\s%,'\"]{1,100}[%,]([^\s'\"\\]{3,200})"),
     ),
     (
@@ -252,7 +243,7 @@ _LINES: tuple[tuple[str, _Line, re.Pattern[str]], ...] = (
     ),
     (
         "token of a login",
-        _line("vault", "snyk", "cargo", "fly", "flyctl", "ngrok", "cloudflared", "surge", "wandb", "huggingface-cli"),
+        _line("vault snyk cargo fly flyctl ngrok cloudflared surge wandb huggingface-cli"),
         late(
             r"(?:\blogin|\bauth(?:\s+token)?|\b(?:add-)?authtoken|\bservice\s+install)\s+\\*['\"]?"
             r"([A-Za-z0-9][A-Za-z0-9._~+/=-]{15,4000})"
@@ -260,7 +251,7 @@ _LINES: tuple[tuple[str, _Line, re.Pattern[str]], ...] = (
     ),
     (
         "credential of a setting",
-        _line("composer", "poetry", "bundle", "bundler"),
+        _line("composer poetry bundle bundler"),
         late(
             r"\bconfig\b[^\n;&|]{0,200}?(?:http-basic\.\S{1,200}\s+\S{1,200}\s+|(?:github-oauth|gitlab-token|bearer|pypi-token)"
             r"\.\S{1,200}\s+|\s[\w.-]{1,100}\.[a-z]{2,10}\s+[^\s:]{1,100}:)\\*['\"]?([^\s'\"\\-][^\s'\"\\]{2,400})"
@@ -268,7 +259,7 @@ _LINES: tuple[tuple[str, _Line, re.Pattern[str]], ...] = (
     ),
     (
         "credential of a setting",
-        _line("npm", "yarn", "pnpm", "aws", "pip", "git", "gem"),
+        _line("npm yarn pnpm aws pip git gem"),
         late(
             r"(?i)\bset\s+[^\s=]{0,200}(?:_?auth(?:token)?|_?password|secret_access_key|session_token|token)[\s=]+\\*['\"]?"
             r"([^\s'\"\\-][^\s'\"\\]{4,4000})"
@@ -394,7 +385,7 @@ _HINTS = (
 _HINT_MARKS, _HINT = ":// -p -w -k -a -u", late(r"://[^/\s@]{0,400}@|[\s\"']-[pwkau]")
 """What stands in each text with a secret that its name or its place gives away: one of the words, or the pattern, in
 each match of which one of the marks stands.  One pattern of all would cost more to compile than it saves."""
-_RUN = r"[A-Za-z0-9_-]{20}|whsec_"
+_RUNS = late(r"[A-Za-z0-9_-]{20}|whsec_")
 """What stands in each text with a token: no token is shorter."""
 _SECRET_NAME = late(
     r"(?i)(?:passw(?:or)?d|passphrase|(?:^|[_.-]|store|key)pass|[_.-]pwd|secret|token|^_auth|license[_.-]?key|api[_.-]?key|private[_.-]?key|access[_.-]?key|"
@@ -417,11 +408,6 @@ _PLACEHOLDER = late(
     r"(?i)^(?:|true|false|yes|no|on|off|null|none|nil|\d{1,4}|x+|:?\*+|\.+|change[-_]?me.*|todo|replace.*|your[-_ ].*|"
     r"#[0-9a-f]{3,8}|<.*>|\[.*\]|\{\{.*\}\}|\$.*|%.*%|secret|password|example|test|dummy|/.*|https?://[^@]*|.{0,4}\.\.\.)$"
 )
-
-
-def is_secret_name(name: str) -> bool:
-    """Whether a variable of this name holds a secret by its name; `_FILE`, `_PATH` and the like do not."""
-    return _stands(_NAME_MARKS, _folded(name)) and bool(_SECRET_NAME.search(name))
 
 
 def is_secret(name: str, value: str) -> bool:
@@ -539,7 +525,6 @@ def masked_value(name: str, value: str) -> str:
 
 
 _ANY_TOKEN = " ".join(marks for _, marks, _ in TOKENS)
-_RUNS = late(_RUN)
 _MASKED = late(r"\.\.\. \(\d+ characters\)")
 
 
@@ -552,10 +537,8 @@ def may_hold(words: str) -> bool:
 
 def _hinted(words: str) -> bool:
     folded = _folded(words)
-    for hint in _HINTS:  # each text that is shown comes by: `any` would take twice as long
-        if hint in folded:
-            return True
-    return _stands(_HINT_MARKS, folded) and _HINT.search(folded) is not None
+    hinted = any(map(folded.__contains__, _HINTS))
+    return hinted or (_stands(_HINT_MARKS, folded) and _HINT.search(folded) is not None)
 
 
 def _folded(words: str) -> str:
@@ -595,11 +578,7 @@ _split = cache(str.split)
 
 def _stands(marks: str, *texts: str) -> bool:
     """Whether one of some words stands in one of the texts."""
-    for text in texts:
-        for mark in _split(marks):
-            if mark in text:
-                return True
-    return False
+    return any(any(map(text.__contains__, _split(marks))) for text in texts)
 
 
 def _by_place(words: str) -> Iterator[FoundSecret]:
@@ -611,7 +590,7 @@ def _by_place(words: str) -> Iterator[FoundSecret]:
             if not _harmless(words, found.start(1), found[1]):
                 yield FoundSecret(kind, *found.span(1), "place")
     for kind, line, pattern in _LINES:
-        if line.mark not in words or not any(program in words for program in line.programs):
+        if line.mark not in words or not _stands(line.programs, words):
             continue  # and the pattern need not be compiled
         for program in line.pattern.finditer(words):
             for found in pattern.finditer(words, *program.span()):

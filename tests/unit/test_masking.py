@@ -7,7 +7,7 @@ import pytest
 from effort import steps
 from imagepeel.masking import (
     is_secret,
-    is_secret_name,
+    is_secret,
     masked,
     masked_value,
     masked_words,
@@ -91,14 +91,14 @@ def test_a_value_is_masked_by_its_name() -> None:
 
 @pytest.mark.parametrize("name", ["DB_PASSWORD", "API_KEY", "SECRET_KEY_BASE", "PGPASSWORD", "db.pass", "NPM_TOKEN_2"])
 def test_names_of_secrets(name: str) -> None:
-    assert is_secret_name(name)
+    assert is_secret(name, "")
 
 
 @pytest.mark.parametrize(
     "name", ["PWD", "OLDPWD", "TOKEN_FILE", "PASSWORD_HASH_ROUNDS", "KEYBOARD", "GPG_KEY", "BYPASS"]
 )
 def test_names_of_none(name: str) -> None:
-    assert not is_secret_name(name)
+    assert not is_secret(name, "")
 
 
 @pytest.mark.parametrize(

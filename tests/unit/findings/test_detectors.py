@@ -7,7 +7,7 @@ import base64
 import pytest
 
 from imagepeel.findings.detectors import detect, is_published_example
-from imagepeel.masking import is_placeholder, is_secret_name, mask
+from imagepeel.masking import is_placeholder, is_secret, mask
 
 KEY = (
     b"-----BEGIN RSA PRIVATE KEY-----\n"
@@ -111,8 +111,8 @@ def test_published_examples(path: bytes, published: bool) -> None:
 
 
 def test_names_and_values() -> None:
-    assert is_secret_name("DB_PASSWORD") and is_secret_name("api_key") and is_secret_name("NPM_TOKEN")
-    assert not is_secret_name("PASSWORD_FILE") and not is_secret_name("GPG_KEY") and not is_secret_name("TOKEN_URL")
+    assert is_secret("DB_PASSWORD", "") and is_secret("api_key", "") and is_secret("NPM_TOKEN", "")
+    assert not is_secret("PASSWORD_FILE", "") and not is_secret("GPG_KEY", "") and not is_secret("TOKEN_URL", "")
     assert is_placeholder("<your token>") and is_placeholder("$VAR") and is_placeholder("/run/secrets/x")
     assert not is_placeholder("correct horse battery")
 
