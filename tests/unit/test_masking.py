@@ -7,7 +7,6 @@ import pytest
 from effort import steps
 from imagepeel.masking import (
     is_secret,
-    is_secret,
     masked,
     masked_value,
     masked_words,
