@@ -23,9 +23,10 @@ from imagepeel.forge import programs
 from imagepeel.forge.elf import elf
 from imagepeel.formats.ldcache import CACHE_IDS
 from imagepeel.render.layout import _cut
-from imagepeel.rootfs.engines import indexed
 from imagepeel.rootfs.layer_events import layer_counts, lost_files
+from imagepeel.rootfs.tree.inode import MANY
 from imagepeel.rootfs.unreachable import losses
+from imagepeel.rootfs.usage import kinds
 
 TIMES = int(os.environ.get("IMAGEPEEL_LARGE", "1"))
 VERBS = ("process", "findings", "explain", "waste", "loadable", "views")
@@ -132,7 +133,7 @@ def test_twice_as_many_cost_no_more_than_twice(make: Callable[[int], bytes]) -> 
 
 
 def test_a_directory_of_very_many_names_takes_little_memory_for_each() -> None:
-    n = indexed.MANY + 10_000
+    n = MANY + 10_000
     with open_archive(io.BytesIO(entries_of_one_directory(n))) as archive:
         layer = archive.image().layers[0]
         assert len(layer.table) == n
@@ -144,6 +145,23 @@ def test_a_directory_of_very_many_names_takes_little_memory_for_each() -> None:
             tracemalloc.stop()
     assert root is not None and root.entry == 77
     assert peak < 40 * n, f"{peak // n} bytes for each name"
+
+
+@pytest.mark.parametrize("verb", ["walk", "kinds"])
+def test_a_walk_through_a_directory_of_very_many_names_takes_little_memory_for_each(verb: str) -> None:
+    n = MANY + 10_000
+    with open_archive(io.BytesIO(entries_of_one_directory(n))) as archive:
+        rootfs = archive.image().rootfs
+        rootfs.lookup("/d/f77")
+        tracemalloc.start()
+        try:
+            found = sum(1 for _ in rootfs.walk("/d")) - 1 if verb == "walk" else kinds(rootfs)["file"]
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+    assert found == n
+    # One part is made at a time, and nothing is kept but a number for each name.
+    assert peak < 250 * n, f"{peak // n} bytes for each name"
 
 
 def entries_of_one_directory(n: int) -> bytes:

@@ -19,12 +19,13 @@ from hypothesis import strategies as st
 from imagepeel.findings.semantics.side_by_side import side_by_side
 from imagepeel.formats.tar.scanner import scan
 from imagepeel.formats.tar.whiteouts import hidden_path
-from imagepeel.rootfs.engines import containerd, docker, indexed, podman
+from imagepeel.rootfs.engines import containerd, docker, indexed, podman, regular
 from imagepeel.rootfs.engines.indexed import IndexedDirectory, indexed_upper
 from imagepeel.rootfs.layer_diff import layer_delta
 from imagepeel.rootfs.layer_events import layer_counts, lost_files, shipped
 from imagepeel.rootfs.search import Query, search
-from imagepeel.rootfs.tree.inode import Inode, Tree
+from imagepeel.rootfs.tree import overlay
+from imagepeel.rootfs.tree.inode import MANY, Inode, Tree
 from imagepeel.rootfs.tree.overlay import Plain
 from imagepeel.rootfs.unreachable import losses
 from imagepeel.rootfs.usage import kinds
@@ -335,7 +336,7 @@ def test_losses_of_columns_are_those_of_the_deltas(stack: list[list[tarfile.TarI
 def test_a_layer_is_regular_whether_its_directories_count_as_large_or_not(stack: list[list[tarfile.TarInfo]]) -> None:
     for layer in layers_of(stack):
         small = indexed_upper(layer, ())
-        with mock.patch.object(indexed, "MANY", 1):
+        with mock.patch.object(regular, "MANY", 1):
             large = indexed_upper(layer, ())
         assert (large is None) == (small is None)
         if large is not None and small is not None:
@@ -346,7 +347,7 @@ def test_a_layer_is_regular_whether_its_directories_count_as_large_or_not(stack:
 @given(
     STACKS,
     st.sampled_from(("runtime", "sequential", "podman")),
-    st.sampled_from(((1, 3), (1, 1_000), (indexed.MANY, 0))),
+    st.sampled_from(((1, 3), (1, 1_000), (MANY, 0))),
     st.randoms(use_true_random=False),
 )
 def test_names_that_are_looked_up_alone_are_those_of_a_walk(
@@ -354,6 +355,30 @@ def test_names_that_are_looked_up_alone_are_those_of_a_walk(
 ) -> None:
     with mock.patch.object(indexed, "MANY", large[0]), mock.patch.object(indexed, "_LOOKS", large[1]):
         look_up_alone(stack, view, rng)
+
+
+@many
+@given(
+    STACKS,
+    st.sampled_from(("runtime", "sequential", "podman")),
+    st.sampled_from(((1, 1), (1, 2), (3, 2))),
+    st.randoms(use_true_random=False),
+)
+def test_a_directory_walked_in_parts_has_what_it_has_at_once(
+    stack: list[list[tarfile.TarInfo]], view: str, large: tuple[int, int], rng: Any
+) -> None:
+    layers = layers_of(stack)
+    expected = [(path, *shown(node)) for path, node in build(layers, view).walk()]
+    asked, fresh = build(layers, view), build(layers, view)
+    for path, *_ in expected:
+        if rng.random() < 0.3:
+            asked.resolve(path, follow=False)  # that node is kept
+    wanted = {item[0] for item in expected if rng.random() < 0.5}
+    with mock.patch.object(overlay, "MANY", large[0]), mock.patch.object(overlay, "PART", large[1]):
+        assert [(path, *shown(node)) for path, node in fresh.walk()] == expected
+        assert [(path, *shown(node)) for path, node in asked.walk()] == expected
+        chosen = [(path, *shown(node)) for path, node in fresh.walk(wanted=wanted.__contains__)]
+    assert chosen == [item for item in expected if item[0] in wanted]
 
 
 def look_up_alone(stack: list[list[tarfile.TarInfo]], view: str, rng: Any) -> None:

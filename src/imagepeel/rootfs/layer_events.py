@@ -27,7 +27,8 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from imagepeel.formats.tar.header import GNU_SPARSE, REGULAR
-from imagepeel.rootfs.engines.indexed import IndexedDirectory, IndexedLayer, OneByOne
+from imagepeel.rootfs.engines.indexed import IndexedDirectory, OneByOne
+from imagepeel.rootfs.engines.regular import IndexedLayer
 from imagepeel.rootfs.engines.subtrees import Below
 from imagepeel.rootfs.layer_diff import changed_fields, has_uppers, need_uppers
 from imagepeel.rootfs.tree.inode import Inode

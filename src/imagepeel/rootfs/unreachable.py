@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from imagepeel.rootfs.engines.indexed import IMPLIED, IndexedDirectory, IndexedLayer
+from imagepeel.rootfs.engines.indexed import IMPLIED, IndexedDirectory
+from imagepeel.rootfs.engines.regular import IndexedLayer
 from imagepeel.rootfs.layer_diff import changed_fields, has_uppers, same_bytes, same_content
 from imagepeel.rootfs.layer_events import Event, all_children, events
 from imagepeel.rootfs.tree.inode import Inode

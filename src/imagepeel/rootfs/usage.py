@@ -203,7 +203,7 @@ def kinds(rootfs: Rootfs) -> Counter[NodeKind]:
             for meta, found in metas.items():
                 count["dir" if meta < 0 else KIND[table.metas[meta].type]] += found
             continue
-        for child in here.peek().values():
+        for _, child in here.in_order():
             if isinstance(child, Merged):
                 stack.append(child)
             else:

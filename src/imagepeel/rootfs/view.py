@@ -269,7 +269,7 @@ class Rootfs(Shown):
             yield base, self._node(merged if merged is not None else found.node)
         if merged is None:
             return
-        stack = [(b"" if base == b"/" else base, iter(_sorted(merged, b"" if base == b"/" else base, wanted)))]
+        stack = [(b"" if base == b"/" else base, _in_order(merged, b"" if base == b"/" else base, wanted))]
         while stack:
             prefix, names = stack[-1]
             for name, child in names:
@@ -277,7 +277,7 @@ class Rootfs(Shown):
                 if wanted is None or wanted(path):
                     yield path, self._node(child)
                 if isinstance(child, Merged):
-                    stack.append((path, iter(_sorted(child, path, wanted))))
+                    stack.append((path, _in_order(child, path, wanted)))
                     break
             else:
                 stack.pop()
@@ -370,14 +370,14 @@ class Rootfs(Shown):
         return RootfsPath(self, "/")
 
 
-def _sorted(
+def _in_order(
     directory: Merged, path: bytes, wanted: Callable[[bytes], object] | None
-) -> list[tuple[bytes, Merged | Inode]]:
+) -> Iterator[tuple[bytes, Merged | Inode]]:
     """Return the children of a directory in the order of a walk, and not all that are left out."""
     if wanted is None:
-        return sorted(directory.peek().items())
+        return directory.in_order()
     prefix = path + b"/"
-    return sorted(directory.peek_some(lambda name: wanted(prefix + name)).items())
+    return directory.in_order(lambda name: wanted(prefix + name))
 
 
 def _inner(directory: Merged, name: bytes) -> Merged:

@@ -24,7 +24,8 @@ from collections.abc import Sequence
 from imagepeel.formats.tar.header import DIRECTORY, REGULAR
 from imagepeel.formats.tar.table import WHITEOUT, EntryTable
 from imagepeel.formats.tar.whiteouts import PREFIX, Mark, parse
-from imagepeel.rootfs.engines.indexed import IndexedDirectory, IndexedLayer
+from imagepeel.rootfs.engines.indexed import IndexedDirectory
+from imagepeel.rootfs.engines.regular import IndexedLayer
 from imagepeel.rootfs.tree.inode import Tree
 
 _LAST_OWNER = 0xFFFFFFFE

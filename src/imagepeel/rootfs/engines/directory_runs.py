@@ -13,8 +13,6 @@ from itertools import pairwise
 
 from imagepeel.formats.tar.table import EntryTable
 
-MANY = 50_000
-"""Entries from which on a directory is asked in this way; below, texts cost little and are faster."""
 _PILES = 256
 
 

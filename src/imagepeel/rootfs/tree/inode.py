@@ -6,7 +6,10 @@ that later layers cannot redirect them.  Errors carry the errno that Linux would
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import pairwise
+from random import Random
 from typing import Literal
 
 from imagepeel.errors import LimitExceeded
@@ -16,11 +19,14 @@ from imagepeel.text import plural
 
 NAME_MAX = 255
 PATH_MAX = 4096
+MANY = 50_000
+"""Names from which on a directory is read in parts, or without a text of each; below, texts cost little."""
 NodeKind = Literal["file", "dir", "symlink", "char", "block", "fifo", "ghost"]
 """What an inode is; overlayfs lists the name of a ghost, and stat fails on it."""
 
 _NO_XATTRS: Mapping[bytes, bytes] = {}
-
+CHANCE = Random()
+"""Draws names of a directory: nobody who makes an archive can foresee which."""
 
 RefusalCause = Literal["link", "whiteout", "below-link", "path-twice", "damaged", "entry"]
 """Why an extractor stops.
@@ -131,6 +137,28 @@ class Inode:
     def one_by_one(self) -> Mapping[bytes, Inode]:
         """Return what `peek` does, for a walk that asks for each name once: a child may be made no sooner."""
         return self.peek()
+
+    @property
+    def unmade(self) -> int:
+        """How many children a look would make; 0 where all are there anyway."""
+        return 0
+
+    def some_names(self, count: int) -> list[bytes]:
+        """Return names of `count` children drawn at random, or of all."""
+        names = list(self.children or ())
+        return CHANCE.sample(names, min(count, len(names)))
+
+    def split(
+        self, bounds: Sequence[bytes], wanted: Callable[[bytes], object] | None
+    ) -> Iterator[Mapping[bytes, Inode]]:
+        """Yield the children below the first of ascending names, those from it up to the next one, and so on.
+
+        What is made for one part is not kept.  Children that are no directories and not `wanted` may be left out.
+        """
+        children = self.children or {}
+        names = sorted(children)
+        for start, stop in pairwise([0, *(bisect_left(names, bound) for bound in bounds), len(names)]):
+            yield {name: children[name] for name in names[start:stop]}
 
     def peek_some(self, wanted: Callable[[bytes], object]) -> Mapping[bytes, Inode]:
         """Return the directories among the children, and the others whose names are `wanted`, for a walk."""

@@ -29,9 +29,14 @@ Whoever wants a tree as it was below a layer merges fewer layers (`Rootfs.below`
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from imagepeel.rootfs.tree.inode import Inode
+from imagepeel.rootfs.tree.inode import MANY, Inode
+
+PART = 10_000
+"""Names that are made together, about."""
+_DRAWN = 16
+"""Names that are drawn for each part, so that parts are alike in size."""
 
 Listing = Callable[[Inode], Mapping[bytes, Inode]]
 """How the children of one layer's directory are taken: kept for later, or made for one look."""
@@ -173,6 +178,28 @@ class Merged:
         if self._children is not None or self._some or len(self.stack) > 1:
             return self.peek()
         return self._read(lambda node: node.peek_some(wanted))
+
+    def in_order(self, wanted: Callable[[bytes], object] | None = None) -> Iterator[tuple[bytes, Merged | Inode]]:
+        """Yield the children by name, in the order of bytes, for a walk; what `peek_some` leaves out may be left out.
+
+        Of very many, those next to each other are made together, so that memory stays flat.
+        """
+        for part in self._parts(wanted):
+            yield from sorted(part.items())
+
+    def _parts(self, wanted: Callable[[bytes], object] | None) -> Iterator[dict[bytes, Merged | Inode]]:
+        count = 0 if self._children is not None else sum(node.unmade for node in self.stack)
+        if count < MANY:
+            yield self.peek() if wanted is None else self.peek_some(wanted)
+            return
+        # What hides lower layers counts too, also where nobody wants to see it.
+        wanted = wanted if len(self.stack) == 1 else None
+        drawn = sorted(name for node in self.stack for name in node.some_names(_DRAWN * count // PART))
+        bounds = drawn[_DRAWN::_DRAWN]
+        for parts in zip(*(node.split(bounds, wanted) for node in self.stack), strict=True):
+            made = dict(zip(self.stack, parts, strict=True))
+            merged = _merge(self.stack, made.__getitem__)
+            yield merged | {name: child for name, child in self._some.items() if name in merged}
 
     def _read(self, listing: Listing) -> dict[bytes, Merged | Inode]:
         return _merge(self.stack, listing)
