@@ -181,10 +181,12 @@ def account(image: LayeredImage, *, base: int | str = 0) -> Waste:
     own = _base(image, base)
     causes: dict[tuple[int, int], WasteItem] = {}
     if has_uppers(rootfs):
-        for lost in lost_files(rootfs, least=0):
+        for lost in lost_files(rootfs):
             causes[lost.layer, lost.entry] = _explain(rootfs, lost)
     else:
         for index, entry in unseen_files(rootfs):
+            if not entry.stored_size:
+                continue
             causes[index, entry.index] = WasteItem(
                 path=text(entry.path),
                 cause="unattributed",
