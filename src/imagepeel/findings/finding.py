@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from heapq import nsmallest
 from typing import Literal, get_args
 
 import msgspec
@@ -76,8 +77,8 @@ def figure(what: str, unit: str, values: Sequence[int], label: Callable[[int], s
     first, then by label.
     """
     least = sorted(values, reverse=True)[:most][-1] if values else 0
-    shown = [Part(label=label(i), value=value) for i, value in enumerate(values) if value >= least]
-    shown = sorted(shown, key=lambda part: (-part.value, part.label))[:most]
+    named = (Part(label=label(i), value=value) for i, value in enumerate(values) if value >= least)
+    shown = nsmallest(most, named, key=lambda part: (-part.value, part.label))
     left, total = len(values) - len(shown), sum(values)
     rest = Part(label=f"{left:,} more", value=total - sum(part.value for part in shown)) if left else None
     return Figure(what=what, unit=unit, total=total, parts=tuple(shown), rest=rest)

@@ -45,11 +45,14 @@ def own_texts(layers: Sequence[Layer]) -> list[Hit]:
     for layer in layers:
         table = layer.table
         base = b"etc/" if layer.index == 0 else b"\0"
-        own = bytes(not ((name and _SYSTEM.search(name)) or (name + b"/").startswith(base)) for name in table.dirs)
-        if 1 not in own:
-            continue
+        own: dict[int, bool] = {}
         for index, directory in compress(enumerate(table.dir_ids), table.sizes):  # what is empty costs least
-            if not own[directory] or not 0 < table.size(index) <= detectors.MOST_BYTES:
+            if not 0 < table.size(index) <= detectors.MOST_BYTES:
+                continue
+            if directory not in own:
+                path = table.dirs[directory]
+                own[directory] = not ((path and _SYSTEM.search(path)) or (path + b"/").startswith(base))
+            if not own[directory]:
                 continue
             name = table.basename(index)
             if (b"." in name or name.startswith(_WHOLE)) and _TEXTS.search(name) and table[index].kind == "file":

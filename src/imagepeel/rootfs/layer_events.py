@@ -20,13 +20,14 @@ fate, so the walk hands it over whole, and the columns of its layer tell the res
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import compress
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, overload
 
 import msgspec
 
 from imagepeel.formats.tar.header import GNU_SPARSE, REGULAR
+from imagepeel.formats.tar.table import WHITEOUT
 from imagepeel.rootfs.engines.indexed import IndexedDirectory, OneByOne
 from imagepeel.rootfs.engines.regular import IndexedLayer
 from imagepeel.rootfs.engines.subtrees import Below
@@ -456,6 +457,12 @@ class Fates:
         """Return the absolute path that a lost file had."""
         return self._paths.get((layer, entry)) or b"/" + self._tables[layer].path(entry)
 
+    def lost(self, layer: int, entry: int) -> Lost:
+        """Return what became of a file that the tree does not show."""
+        fate, by = _FATES[self.of_entries[layer][entry]], self.taken_by[layer][entry]
+        size = self._tables[layer].stored_size(entry)
+        return Lost(path=self.path(layer, entry), layer=layer, entry=entry, size=size, fate=fate, by=by)
+
     def _lose(self, layer: int, entry: int, path: bytes, by: int) -> None:
         self.taken_by[layer][entry] = by
         self._paths.pop((layer, entry), None)
@@ -544,23 +551,42 @@ def unseen_files(rootfs: Rootfs) -> Iterator[tuple[int, Entry]]:
                 yield layer.index, table[i]
 
 
-def lost_files(rootfs: Rootfs, *, least: int = 1) -> list[Lost]:
+class LostFiles(Sequence[Lost]):
+    """Lost files, each made when it is asked for: they may be most of an image."""
+
+    def __init__(self, fates: Fates, layers: array[int], entries: array[int]) -> None:
+        self._fates = fates
+        self._layers = layers
+        self._entries = entries
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    @overload
+    def __getitem__(self, index: int) -> Lost: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Lost]: ...
+    def __getitem__(self, index: int | slice) -> Lost | Sequence[Lost]:
+        if isinstance(index, slice):
+            return LostFiles(self._fates, self._layers[index], self._entries[index])
+        return self._fates.lost(self._layers[index], self._entries[index])
+
+
+def lost_files(rootfs: Rootfs, *, least: int = 1) -> Sequence[Lost]:
     """Return the unreachable regular files of at least `least` stored bytes, largest first.
 
     UsageError when the view keeps no layer trees.
     """
     need_uppers(rootfs)
     fates = rootfs.derived(Fates)
-    out = []
+    layers, entries, sizes = array("I"), array("I"), array("q")
     for layer, row in zip(rootfs.layers, fates.of_entries, strict=True):
         table = layer.table
-        for i, fate in _invisible(row):
-            if table.meta(i).type != REGULAR:
+        for i, _ in _invisible(row):
+            if table.meta(i).type != REGULAR or table.flags(i) & WHITEOUT or table.stored_size(i) < least:
                 continue
-            entry = table[i]
-            if entry.is_whiteout or entry.stored_size < least:
-                continue
-            path, by = fates.path(layer.index, i), fates.taken_by[layer.index][i]
-            out.append(Lost(path=path, layer=layer.index, entry=i, size=entry.stored_size, fate=_FATES[fate], by=by))
-    out.sort(key=lambda item: (-item.size, item.layer, item.entry))
-    return out
+            layers.append(layer.index)
+            entries.append(i)
+            sizes.append(-table.stored_size(i))
+    order = sorted(range(len(sizes)), key=sizes.__getitem__)  # of equal ones the first stays first
+    return LostFiles(fates, array("I", map(layers.__getitem__, order)), array("I", map(entries.__getitem__, order)))

@@ -87,9 +87,11 @@ def search(rootfs: Rootfs, query: Query, *, top: Name = b"/") -> Iterator[tuple[
 
     `top` is where to start, itself included; patterns still count from the root.  NotFound when it does not exist.
     """
-    named = path_matcher(query)
-    fits = _predicate(query)
-    for path, node in rootfs.walk(_start(rootfs, query, raw(top)), named):
+    named, fits = path_matcher(query), _predicate(query)
+    by_name = _name_matcher(query)
+    for path, node in rootfs.walk(
+        _start(rootfs, query, raw(top)), named if by_name is None else by_name, by_name=by_name is not None
+    ):
         if fits(node):
             yield path, node
 
@@ -202,9 +204,8 @@ def path_matcher(query: Query) -> Callable[[bytes], object] | None:
         bare = pattern.strip("/")
         if not bare:
             raise UsageError("a pattern needs at least one character", hint="leave it out to match every path")
-        # `**/x` is what `x` is, at half the cost.
-        last = bare.removeprefix("**/") if not pattern.startswith("/") else bare
-        if "/" in last or pattern.startswith("/") or last == "**":
+        last = _of_name(pattern)
+        if last is None:
             wholes.append(_glob(bare))
         else:
             names.append(_glob(last))
@@ -224,6 +225,20 @@ def path_matcher(query: Query) -> Callable[[bytes], object] | None:
         return any(matches(name) for matches in names) or any(matches(shown) for matches in wholes)
 
     return named
+
+
+def _of_name(pattern: str) -> str | None:
+    """Return a pattern for the last part of a path that decides as this one does, None where that takes all parts."""
+    bare = pattern.strip("/")
+    # `**/x` is what `x` is, at half the cost.
+    last = bare.removeprefix("**/") if not pattern.startswith("/") else bare
+    return None if "/" in last or pattern.startswith("/") or last == "**" else last
+
+
+def _name_matcher(query: Query) -> Callable[[bytes], object] | None:
+    """Return what decides by the last part of a path alone, None where the patterns take more."""
+    last = _of_name(query.patterns[0]) if len(query.patterns) == 1 else None
+    return compile_name(last, whole=True) if last is not None else None
 
 
 def _start(rootfs: Rootfs, query: Query, top: bytes) -> bytes:

@@ -6,8 +6,9 @@ is made.  Directories that one layer alone has are passed over as a whole.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 import msgspec
 
@@ -32,6 +33,29 @@ class Removed(msgspec.Struct, frozen=True):
     entry: int
 
 
+class RemovedFiles(Sequence[Removed]):
+    """Removed files in the order in which they were found; 12 bytes each, since they may be most of an image."""
+
+    def __init__(self) -> None:
+        self._numbers = array("I")
+
+    def add(self, by: int, layer: int, entry: int) -> None:
+        self._numbers.extend((by, layer, entry))
+
+    def __len__(self) -> int:
+        return len(self._numbers) // 3
+
+    @overload
+    def __getitem__(self, index: int) -> Removed: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Removed]: ...
+    def __getitem__(self, index: int | slice) -> Removed | list[Removed]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        at = 3 * range(len(self))[index]
+        return Removed(*self._numbers[at : at + 3])
+
+
 class Repeat(msgspec.Struct, frozen=True):
     """A file that `layer` ships as `entry` although the tree below it holds the same content.
 
@@ -54,7 +78,7 @@ class Losses(msgspec.Struct, frozen=True):
     there).
     """
 
-    removed: list[Removed]
+    removed: RemovedFiles
     repeated: list[Repeat]
     marks: list[bytearray]
     whiteouts: set[tuple[int, bytes]]
@@ -102,7 +126,7 @@ class _Walk:
     def __init__(self, rootfs: Rootfs) -> None:
         self._rootfs = rootfs
         self._layers = rootfs.layers
-        self._lost = Losses([], [], [bytearray(len(layer.table)) for layer in rootfs.layers], set(), [])
+        self._lost = Losses(RemovedFiles(), [], [bytearray(len(layer.table)) for layer in rootfs.layers], set(), [])
         self._names: dict[tuple[int, int], tuple[int, int]] = {}
         """How many names a hardlinked file has lost so far, and the highest layer that took one."""
         self._shipped: set[tuple[int, int]] = set()
@@ -125,7 +149,7 @@ class _Walk:
             self._names[layer, entry] = lost + 1, by
             if lost + 1 < names:
                 return
-        self._lost.removed.append(Removed(by, layer, entry))
+        self._lost.removed.add(by, layer, entry)
 
     def _take(self, event: Event, before: Inode) -> None:
         """Note what an event says of a path whose versions are nodes; `before` is what the layer takes away."""
@@ -165,13 +189,7 @@ class _Walk:
         if len(columns) < len(dirs):
             yield from all_children(path, dirs, cuts)
             return
-        every: set[bytes] = set()
-        told: set[bytes] = set()
-        for column in columns:
-            # A name of one layer alone has something to tell when a higher layer hides it.
-            told |= column.listing.keys() if cuts and column.indexed.index < cuts[-1] else every & column.listing.keys()
-            every |= column.listing.keys()
-        rest = self._tell(sorted(told), columns, cuts)
+        rest = self._tell(_fated(columns, cuts), columns, cuts)
         for (layer, directory), column in zip(dirs, columns, strict=True) if rest else ():
             assert isinstance(directory, IndexedDirectory)
             listing = column.listing
@@ -198,12 +216,12 @@ class _Walk:
                 by = cut_between(cuts, old.index, new.index, brings=size >= 0)
                 if by is not None:
                     if was:
-                        removed.append(Removed(by, old.index, at))
+                        removed.add(by, old.index, at)
                     was = -1
             if size < 0 <= was:
                 self._lost.marks[new.index][~i] = 1
                 if was:
-                    removed.append(Removed(new.index, old.index, at))
+                    removed.add(new.index, old.index, at)
             elif size == was > 0 and same_bytes(old.table, at, new.table, i):
                 key = (old.index, header, new.index, meta)
                 if key not in fields:
@@ -211,7 +229,22 @@ class _Walk:
                 self._lost.repeated.append(Repeat(new.index, i, old.index, at, fields[key]))
             old, at, was, header = new, i, size, meta
         if highest > old.index and was > 0 and (by := cut_between(cuts, old.index)) is not None:
-            removed.append(Removed(by, old.index, at))
+            removed.add(by, old.index, at)
+
+
+def _fated(columns: list[_Column], cuts: list[int]) -> list[bytes]:
+    """Return the names that something may have happened to, sorted."""
+    every: set[bytes] = set()
+    told: set[bytes] = set()
+    for column in columns:
+        names = column.listing.keys()
+        if cuts and column.indexed.index < cuts[-1]:
+            # A name of one layer alone has something to tell when a higher layer hides it.
+            told.update(names)
+        else:
+            told.update(name for name in names if name in every)
+        every |= names
+    return sorted(told)
 
 
 _Version = tuple[IndexedLayer, int, int, int]

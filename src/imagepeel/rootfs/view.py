@@ -255,29 +255,32 @@ class Rootfs(Shown):
         """Return (name, node) of a directory, sorted by name; links are not followed."""
         return [(name, self._node(child)) for name, child in sorted(self.merged(path).peek().items())]
 
-    def walk(self, top: Name = b"/", wanted: Callable[[bytes], object] | None = None) -> Iterator[tuple[bytes, Inode]]:
+    def walk(
+        self, top: Name = b"/", wanted: Callable[[bytes], object] | None = None, *, by_name: bool = False
+    ) -> Iterator[tuple[bytes, Inode]]:
         """Yield (absolute path, node) of `top` and all below it, depth first, names sorted by bytes.
 
         Links are not followed; directories merged on the way are not kept, so memory stays flat.  `wanted` leaves out
-        the paths of which it says no, and saves making their nodes.
+        the paths of which it says no, and saves making their nodes; with `by_name` it is asked about their last part.
         """
         found, merged = resolve(self._root, top, b"/", follow=True, most=self._limits.symlink_hops)
         if found.node is None:
             raise self._absent(top, found)
         base = found.path
-        if wanted is None or wanted(base):
+        if wanted is None or wanted(base.rpartition(b"/")[2] if by_name else base):
             yield base, self._node(merged if merged is not None else found.node)
         if merged is None:
             return
-        stack = [(b"" if base == b"/" else base, _in_order(merged, b"" if base == b"/" else base, wanted))]
+        above = b"" if base == b"/" else base
+        stack = [(above, _in_order(merged, None if by_name else above, wanted))]
         while stack:
             prefix, names = stack[-1]
             for name, child in names:
                 path = prefix + b"/" + name
-                if wanted is None or wanted(path):
+                if wanted is None or wanted(name if by_name else path):
                     yield path, self._node(child)
                 if isinstance(child, Merged):
-                    stack.append((path, _in_order(child, path, wanted)))
+                    stack.append((path, _in_order(child, None if by_name else path, wanted)))
                     break
             else:
                 stack.pop()
@@ -371,11 +374,14 @@ class Rootfs(Shown):
 
 
 def _in_order(
-    directory: Merged, path: bytes, wanted: Callable[[bytes], object] | None
+    directory: Merged, path: bytes | None, wanted: Callable[[bytes], object] | None
 ) -> Iterator[tuple[bytes, Merged | Inode]]:
-    """Return the children of a directory in the order of a walk, and not all that are left out."""
-    if wanted is None:
-        return directory.in_order()
+    """Return the children of a directory in the order of a walk, and not all that are left out.
+
+    `path` is that of the directory, None where `wanted` is asked about names.
+    """
+    if wanted is None or path is None:
+        return directory.in_order(wanted)
     prefix = path + b"/"
     return directory.in_order(lambda name: wanted(prefix + name))
 

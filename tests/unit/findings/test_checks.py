@@ -185,6 +185,13 @@ def test_a_flood_is_bounded_and_says_so() -> None:
     ]
 
 
+@pytest.mark.parametrize("name", [".p8", "a.p8", "AuthKey_AB12.p8", "a.pem", ".env"])
+def test_a_key_is_found_by_the_end_of_its_name(name: str) -> None:
+    """The first name of a layer has fewer bytes in front of its end than a tail has."""
+    findings = found(sound(forge.layer(forge.file(name, _key(1)))), "SHIPPED-SECRET")
+    assert [finding.locations[0].path for finding in findings] == [f"/{name}"]
+
+
 def _key(number: int) -> str:
     body = f"{number:04}" + "aB3dE5gH7jK9mN1pQ3sT5vW7yZ9cD1fG3hJ5"
     return f"-----BEGIN PRIVATE KEY-----\n{body}\n-----END PRIVATE KEY-----\n"

@@ -6,8 +6,9 @@ out; the entries alone (`entries`, `order`) then say why.
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from heapq import nsmallest
 from typing import TYPE_CHECKING
 
@@ -294,13 +295,14 @@ def _case_candidates(rootfs: Rootfs) -> dict[bytes, set[bytes]]:
     return out
 
 
-def _deleted(rootfs: Rootfs, removed: list[Removed], notes: NotesOf) -> None:
+def _deleted(rootfs: Rootfs, removed: Sequence[Removed], notes: NotesOf) -> None:
     """DELETEDBYTES: the largest removed files of each layer, the others counted."""
-    by_layer: dict[int, list[Removed]] = {}
-    for item in removed:
-        by_layer.setdefault(item.layer, []).append(item)
-    for layer, items in by_layer.items():
+    by_layer: dict[int, array[int]] = {}
+    for i, item in enumerate(removed):
+        by_layer.setdefault(item.layer, array("I")).append(i)
+    for layer, places in by_layer.items():
         table = rootfs.layers[layer].table
+        items = map(removed.__getitem__, places)
         for size, entry, by in nsmallest(
             MOST, ((-table.stored_size(item.entry), item.entry, item.by) for item in items)
         ):
@@ -310,4 +312,4 @@ def _deleted(rootfs: Rootfs, removed: list[Removed], notes: NotesOf) -> None:
                 f"layer {layer_label(layer)} still carries its {plural(-size, 'byte')}",
                 entry,
             )
-        notes(layer).leave_out("DELETEDBYTES", max(0, len(items) - MOST))
+        notes(layer).leave_out("DELETEDBYTES", max(0, len(places) - MOST))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -101,12 +101,12 @@ class StoryContext:
             return ()
 
     @cached_property
-    def lost(self) -> tuple[Lost, ...]:
+    def lost(self) -> Sequence[Lost]:
         """Files that are shipped and cannot be seen, largest first; () where the view keeps no layer trees."""
         if not self.shipped.unreachable:
             return ()
         try:
-            return tuple(lost_files(self.rootfs))
+            return lost_files(self.rootfs)
         except ImagepeelError:
             return ()
 

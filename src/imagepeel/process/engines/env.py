@@ -98,7 +98,7 @@ def _dedupe(items: list[Variable], notes: list[str], runtime: Runtime) -> tuple[
             made = msgspec.structs.replace(item.of_image, overrides=item.overrides)
         else:
             made = item.of_image
-        found[name] = made
+        found[made.name] = made
     return tuple(found.values())
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from array import array
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -52,7 +53,7 @@ def _stored(subject: Subject, layer: int, entry: int) -> int:
 )
 def deleted_bytes(rule: Rule, subject: Subject) -> Iterator[Finding]:
     removed = losses(subject.rootfs).removed
-    stored = [_stored(subject, item.layer, item.entry) for item in removed]
+    stored = array("q", (_stored(subject, item.layer, item.entry) for item in removed))
     total = sum(stored)
     if not removed:
         return
@@ -79,7 +80,7 @@ def deleted_bytes(rule: Rule, subject: Subject) -> Iterator[Finding]:
     )
 
 
-def _removed_debris(subject: Subject, removed: list[Removed], stored: list[int]) -> Iterator[str]:
+def _removed_debris(subject: Subject, removed: Sequence[Removed], stored: Sequence[int]) -> Iterator[str]:
     """Say what of the removed bytes only a build needed: BUILD-DEBRIS tells what is left, and counts none of these."""
     sums: dict[tuple[bytes, Debris], int] = {}
     known: dict[bytes, tuple[bytes, Debris] | None] = {}
