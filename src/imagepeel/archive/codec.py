@@ -50,6 +50,13 @@ PIECE = 1024 * 1024
 """Most bytes of content per piece."""
 
 
+_SLICE = 32 * 1024
+"""Stored bytes of a gzip stream that are inflated at a time at its beginning: what comes of them fits into memory that
+is there already, and a small layer costs the system less than half as many new pages."""
+_BEGINNING = 8 * 1024 * 1024
+"""Bytes of content of that beginning; further on, fewer and larger pieces cost less."""
+
+
 class CodecError(Exception):
     """The compressed stream is damaged: `offset` counts stored bytes, `truncated` that it merely ends early."""
 
@@ -104,7 +111,7 @@ class Decoder:
         """Return the present state, or None where it cannot be copied.  Only between two calls of `feed`."""
         return None
 
-    def _trail(self, data: bytes, offset: int) -> None:
+    def _trail(self, data: bytes | memoryview, offset: int) -> None:
         if self.trailing_offset < 0:
             self.trailing_offset = offset
         self.trailing += len(data)
@@ -148,41 +155,42 @@ class GzipDecoder(Decoder):
             base -= len(self._held)
             data, self._held = self._held + data, b""
         end = base + len(data)
-        step = len(data)
-        while data:
+        most = step = _SLICE if self.content < _BEGINNING else len(data)
+        todo: bytes | memoryview = memoryview(data)
+        while todo:
             if self._trailer:
-                self._trailer, data = max(0, self._trailer - len(data)), data[self._trailer :]
+                self._trailer, todo = max(0, self._trailer - len(todo)), todo[self._trailer :]
                 continue
             if self._z is None:
-                if len(data) < 2:
-                    self._held = data
+                if len(todo) < 2:
+                    self._held = bytes(todo)
                     return
-                if data[:2] != GZIP_MAGIC:
+                if todo[:2] != GZIP_MAGIC:
                     if not self.units:
-                        raise CodecError("not a gzip stream", end - len(data))
-                    self._trail(data, end - len(data))
+                        raise CodecError("not a gzip stream", end - len(todo))
+                    self._trail(todo, end - len(todo))
                     return
-                self._unit(end - len(data))
+                self._unit(end - len(todo))
                 self._z = _zlib.decompressobj(31)
             z = self._z
             # With many small members, handing over all that is left would copy it once per member: take slices
             # that halve at each end of a member and grow again.
-            part, rest = (data, b"") if step >= len(data) else (data[:step], data[step:])
+            part, rest = todo[:step], todo[step:]
             try:
                 out = z.decompress(part, PIECE)
             except ERRORS as error:
-                raise CodecError(f"damaged gzip data: {error}", end - len(data)) from error
+                raise CodecError(f"damaged gzip data: {error}", end - len(todo)) from error
             if out:
                 self.content += len(out)
                 yield out
+            left = z.unused_data if z.eof else z.unconsumed_tail
+            todo = left + rest if left and rest else left or rest
             if z.eof:
-                data = z.unused_data + rest if rest else z.unused_data
                 self._z = None
                 self._trailer, self._bare = 8 if self._bare else 0, False
                 step = max(512, step // 2)
             else:
-                data = z.unconsumed_tail + rest if rest else z.unconsumed_tail
-                step *= 2
+                step = min(step * 2, most)
 
     def finish(self) -> None:
         if self._held:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 SPACING = 4 * 1024 * 1024
 """Least distance of access points in bytes of content: a read inflates half of it on average."""
 
-_NEAR_PROGRAMS = 4
+_NEAR_PROGRAMS = 2
 """How much closer together they are among programs and libraries: whoever asks which process starts reads those."""
 
 _PROGRAMS = frozenset((b"bin", b"sbin", b"lib", b"lib64"))

@@ -36,6 +36,25 @@ LONG_NAME = 255
 """Bytes of a name from which on it counts against `Limits.name_bytes`."""
 
 
+class Extension(msgspec.Struct, frozen=True):
+    """What a PAX header says of the header behind it."""
+
+    name: bytes
+    """b"" for that of the header."""
+    link: bytes
+    """b"" for that of the header."""
+    mtime: int | None
+    """None for that of the header."""
+    nanos: int
+    size: int
+    """Bytes of its records."""
+    blocks: int
+    """How many it has."""
+
+
+NO_EXTENSION = Extension(b"", b"", None, 0, 0, 0)
+
+
 class Row(msgspec.Struct, frozen=True):
     """Plain entries that stand one behind the other, in columns: one block of header each, no nanoseconds."""
 
@@ -49,6 +68,8 @@ class Row(msgspec.Struct, frozen=True):
     crcs: list[int]
     digests: list[bytes]
     """32 bytes each; zeros where none are wanted."""
+    extended: dict[int, Extension]
+    """By index; one behind the last entry is of an entry that is not plain."""
 
 
 class TableBuilder:
@@ -89,6 +110,13 @@ class TableBuilder:
                 Location(layer=self._layer, entry=len(self.table), layer_offset=offset),
                 "raise Limits.name_bytes if you trust the image",
             )
+
+    def takes(self, count: int) -> bool:
+        """Account for the records of a PAX header if no limit is against it; return whether it was so."""
+        if count > self._limits.header_bytes or self._kept + count > self._limits.name_bytes:
+            return False
+        self._kept += count
+        return True
 
     def add(
         self, name: bytes, meta: int, offset: int, size: int, mtime: int, *, blocks: int = 1, nanos: int = 0
@@ -149,9 +177,13 @@ class TableBuilder:
     def extend(self, row: Row) -> None:
         """Append entries that are within `Limits.entries`."""
         count = len(row.offsets)
+        refused = row.extended.pop(count, None)
+        if refused is not None:
+            self._kept -= refused.size
         if not count:
             return
         table = self.table
+        before = len(table)
         ends = accumulate(map(len, row.names), initial=self._names.tell())
         next(ends)
         table.name_ends.extend(ends)
@@ -168,6 +200,12 @@ class TableBuilder:
         table.crcs.fromlist(row.crcs)
         if table.digests is not None:
             table.digests += b"".join(row.digests)
+        for index, extension in row.extended.items():
+            table.header_blocks[before + index] += extension.blocks
+            if extension.nanos and table.mtime_nanos is None:
+                table.mtime_nanos = array("i", bytes(4 * len(table)))
+            if table.mtime_nanos is not None:
+                table.mtime_nanos[before + index] = extension.nanos
 
     def finish(self) -> None:
         """Give the table the names of its entries; until then only what they do not need can be asked of it."""

@@ -1,6 +1,7 @@
 """Records ordinary entries that stand one behind the other: plain headers of files, directories and links.
 
-Nearly all entries of nearly all layers are such, so this loop is what a listing costs.  What a header repeats from the
+A PAX header before one may give it other times, another name or another target.  Nearly all entries of nearly all
+layers are such, so this loop is what a listing costs.  What a header repeats from the
 one before it is not read again, the columns are written a row of entries at a time, and whatever is not plain is left
 to the full rules of the scanner, which give the same for a plain one.
 """
@@ -12,8 +13,8 @@ from struct import Struct
 
 import msgspec
 
-from imagepeel.formats.tar.builder import LONG_NAME, Row, TableBuilder
-from imagepeel.formats.tar.header import BLOCK, HARDLINK, REGULAR, SYMLINK, NotPlain
+from imagepeel.formats.tar.builder import LONG_NAME, NO_EXTENSION, Row, TableBuilder
+from imagepeel.formats.tar.header import BLOCK, HARDLINK, PAX, REGULAR, SYMLINK, NotPlain
 from imagepeel.formats.tar.reader import HeaderReader
 from imagepeel.formats.tar.table import TRAILING, UNHASHED, WHITEOUT
 from imagepeel.formats.tar.whiteouts import PREFIX
@@ -32,17 +33,19 @@ _NO_DIGEST = bytes(32)
 def take_plain(reader: HeaderReader, builder: TableBuilder, piece: bytes, at: int, base: int) -> int:
     """Record the plain entries from `at` of a piece whose first byte is at `base` of the stream; return where they end.
 
-    That is at a header that is not plain, at one whose content goes on past the piece, or near `Limits.entries`.
+    That is at the first header of an entry that is not plain, or near `Limits.entries`.  An entry whose content or
+    padding goes on past the piece is recorded with the checksum of what is here, unless digests are taken.
     """
     if builder.room * BLOCK < len(piece):
         return at
-    row = Row([], [], [], [], [], [], [], [], [])
-    offsets, sizes, mtimes, metas, places, names, flag_bits, crcs, digests = msgspec.structs.astuple(row)
+    row = Row([], [], [], [], [], [], [], [], [], {})
+    offsets, sizes, mtimes, metas, places, names, flag_bits, crcs, digests, extended = msgspec.structs.astuple(row)
     links, count, hashing = builder.table.links, len(builder.table), builder.table.digests is not None
     view, last, sums = memoryview(piece), len(piece) - BLOCK, reader.sums
     size = mtime = 0
     size_before = time_before = kind_before = ids_before = rest_before = b""
     directory_before = None
+    first, more = -1, NO_EXTENSION
     try:
         while at <= last:
             block = piece[at : at + BLOCK]
@@ -54,9 +57,13 @@ def take_plain(reader: HeaderReader, builder: TableBuilder, piece: bytes, at: in
             if time_field != time_before:
                 mtime, time_before = reader.number(time_field), time_field
             if kind != kind_before or ids != ids_before or rest != rest_before:
+                if kind == PAX and first < 0:
+                    more = extended[len(offsets)] = reader.extension(block, piece, at + BLOCK, size, builder)
+                    first, at = at, at + more.blocks * BLOCK
+                    continue
                 meta, prefix = reader.shared(block, builder)
                 kind_before, ids_before, rest_before = kind, ids, rest
-            name = prefix + name.partition(b"\0")[0]
+            name = more.name or prefix + name.partition(b"\0")[0]
             directory, _, basename = name.rpartition(b"/")
             flags = UNHASHED
             if not basename:
@@ -71,30 +78,29 @@ def take_plain(reader: HeaderReader, builder: TableBuilder, piece: bytes, at: in
             crc, digest, after = 0, _NO_DIGEST, at + BLOCK
             if size:
                 after += size + -size % BLOCK
-                if kind != REGULAR or after > last + BLOCK:
+                if kind != REGULAR or (hashing and after > last + BLOCK):
                     break
                 content = view[at + BLOCK : at + BLOCK + size]
                 crc = crc32(content)
                 flags ^= UNHASHED
-                if hashing:
-                    digest = sha256(content).digest()
+                digest = sha256(content).digest() if hashing else _NO_DIGEST
             elif kind in _LINKS:
-                links[count + len(offsets)] = link.partition(b"\0")[0]
-            offsets.append(base + at)
+                links[count + len(offsets)] = more.link or link.partition(b"\0")[0]
+            offsets.append(base + (at if first < 0 else first))
             sizes.append(size)
-            mtimes.append(mtime)
+            mtimes.append(mtime if more.mtime is None else more.mtime)
             metas.append(meta)
             places.append(place)
             names.append(basename)
             flag_bits.append(flags | form)
             crcs.append(crc)
             digests.append(digest)
-            at = after
+            first, more, at = -1, NO_EXTENSION, after
     except NotPlain:
         # The scanner's full rules take it.
         pass
     builder.extend(row)
-    return at
+    return at if first < 0 else first
 
 
 def _refuse_odd(name: bytes, directory: bytes, basename: bytes) -> None:

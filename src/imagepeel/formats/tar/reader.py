@@ -5,8 +5,9 @@ Gives exactly what `header.parse_header` gives, or sends the block there.
 
 from __future__ import annotations
 
-from imagepeel.formats.tar.builder import MEMO, TableBuilder
+from imagepeel.formats.tar.builder import MEMO, Extension, TableBuilder
 from imagepeel.formats.tar.header import (
+    BLOCK,
     PLAIN_TYPES,
     Header,
     HeaderFormat,
@@ -16,6 +17,7 @@ from imagepeel.formats.tar.header import (
     parse_header,
     string,
 )
+from imagepeel.formats.tar.pax import parse_pax, timestamp
 from imagepeel.formats.tar.table import Meta
 
 try:
@@ -23,6 +25,9 @@ try:
     from zlib_ng.zlib_ng import adler32
 except ImportError:
     from zlib import adler32
+
+_OF_PLAIN = frozenset((b"path", b"linkpath", b"mtime", b"atime", b"ctime"))
+"""Keys of the records that a plain entry may have."""
 
 _Tail = tuple[HeaderFormat, bytes, bytes, int, int, bytes]
 """Format, uname, gname, major, minor and prefix of one header."""
@@ -94,6 +99,37 @@ class HeaderReader:
                 self._memo_shared.clear()
             self._memo_shared[key] = known
         return known
+
+    def extension(self, block: bytes, piece: bytes, at: int, size: int, builder: TableBuilder) -> Extension:
+        """Return what the records at `at` of a piece say, whose PAX header was proved and states their size.
+
+        NotPlain for a header or records that are wrong, for more than name, target and times, and where no header
+        follows in the piece.
+        """
+        blocks = 1 - -size // BLOCK
+        if at + blocks * BLOCK > len(piece):
+            raise NotPlain
+        self._ids(block)
+        self._tail(block)
+        name = link = b""
+        mtime, nanos = None, 0
+        try:
+            for key, value in parse_pax(piece[at : at + size]).items():
+                if not value or key not in _OF_PLAIN:
+                    raise NotPlain
+                if key == b"path":
+                    name = value
+                elif key == b"linkpath":
+                    link = value
+                else:
+                    stamp = timestamp(value, "a time")
+                    if key == b"mtime":
+                        mtime, nanos = stamp
+        except TarError:
+            raise NotPlain from None
+        if (mtime is not None and abs(mtime) >> 62) or not builder.takes(size):
+            raise NotPlain
+        return Extension(name, link, mtime, nanos, size, blocks)
 
     def parse(self, block: bytes) -> Header:
         """Return the header of a block.  TarError when its checksum or a field is wrong."""

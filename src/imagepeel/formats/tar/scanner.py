@@ -23,9 +23,9 @@ header behind them.  So at any byte the scanner is in one of five states, and it
 
 `feed` steps through these states and stops at the first that needs more bytes than it was given; an unfinished header
 waits in _carry.  `_go_on` takes content, bodies and padding.  Headers take one of two ways.  `take_plain` reads plain
-ustar and GNU headers of files, directories and links, which are nearly all, together with the content that the same
-piece holds whole, one entry behind the other.  `_slow` takes one header and knows all rules and all extensions.  Both
-end in the columns of `TableBuilder`.  No content is held: at most one unfinished header, one extension body, which
+ustar and GNU headers of files, directories and links, which are nearly all, one entry behind the other: their content,
+and a PAX header with times and names before them.  `_slow` takes one header and knows all rules and all extensions.
+Both end in the columns of `TableBuilder`.  No content is held: at most one unfinished header, one extension body, which
 `Limits.header_bytes` caps, and one checksum are in memory.
 """
 
@@ -73,6 +73,10 @@ try:
     from zlib_ng.zlib_ng import crc32
 except ImportError:
     from zlib import crc32
+
+
+_QUICK = PLAIN_TYPES.union(PAX)
+"""Types of headers that may begin a plain entry."""
 
 
 class TrailingData(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -157,10 +161,11 @@ class TarScanner:
                 self._carry = piece[at:]
                 at = size
                 break
-            if piece[at + 156] in PLAIN_TYPES and self._first < 0 and self._pending is None and not self._zero:
+            if piece[at + 156] in _QUICK and self._first < 0 and self._pending is None and not self._zero:
                 after = take_plain(self._reader, self._builder, piece, at, base)
                 if after > at:
-                    at = after
+                    at = min(after, size)
+                    self._goes_on(after - size)
                     continue
             block = piece[at : at + BLOCK]
             if not block[0] and block == ZERO_BLOCK:
@@ -181,6 +186,16 @@ class TarScanner:
                 self._drain(view[at:])
         else:
             self._pos = base + size - len(self._carry)
+
+    def _goes_on(self, missing: int) -> None:
+        """Wait for what is missing of the content and padding of a plain entry."""
+        if missing <= 0:
+            return
+        table = self.table
+        self._pad = min(missing, -table.sizes[-1] % BLOCK)
+        self._left = missing - self._pad
+        if self._left:
+            self._hash_entry, self._crc, table.crcs[-1] = len(table) - 1, table.crcs[-1], 0
 
     def _go_on(self, view: memoryview, at: int) -> int:
         """Take what there is of the content, body and padding under way from `at` of a piece; return where it ends."""

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from imagepeel.formats.tar.scanner import TarScanner, scan
+from imagepeel.formats.tar.table import Entry
 
 GNU_TAR = shutil.which("tar")
 pytestmark = pytest.mark.skipif(GNU_TAR is None, reason="GNU tar is not installed")
@@ -112,18 +113,23 @@ def test_sparse_files_of_every_version(tmp_path: Path, form: str, version: str) 
     assert data[after.data_offset : after.data_offset + after.size] == b"still found"
 
 
+@pytest.mark.parametrize("digests", (False, True))
 @pytest.mark.parametrize("form", FORMATS)
-def test_pieces_of_any_size_give_the_same_table(tree: Path, tmp_path: Path, form: str) -> None:
+def test_pieces_of_any_size_give_the_same_table(tree: Path, tmp_path: Path, form: str, digests: bool) -> None:
     data = pack(tree, form, tmp_path / "t.tar")
-    whole = scan(data, digests=True)
-    expected = [(entry.raw_name, entry.header_offset, entry.size, entry.crc32, entry.sha256) for entry in whole.table]
-    for step in (1, 3, 511, 512, 513, 4096):
-        scanner = TarScanner(digests=True)
+    whole = scan(data, digests=digests)
+    expected = [_shown(entry) for entry in whole.table]
+    for step in (1, 3, 511, 512, 513, 4096, 40_000):
+        scanner = TarScanner(digests=digests)
         for at in range(0, len(data), step):
             scanner.feed(data[at : at + step])
         scanner.finish()
-        assert [(e.raw_name, e.header_offset, e.size, e.crc32, e.sha256) for e in scanner.table] == expected
+        assert [_shown(entry) for entry in scanner.table] == expected
         assert scanner.tail == whole.tail and scanner.error is None
+
+
+def _shown(entry: Entry) -> tuple[object, ...]:
+    return (entry.raw_name, entry.header_offset, entry.data_offset, entry.size, entry.mtime, entry.crc32, entry.sha256)
 
 
 def test_checksums_are_those_of_the_content(tree: Path, tmp_path: Path) -> None:
