@@ -379,8 +379,7 @@ def _count(indexed: IndexedLayer, entries: Iterable[int], counted: Inodes) -> tu
     if isinstance(entries, Below) and not indexed.links:
         for run in entries.ranges():
             paths += len(run)
-            regular = map(indexed.is_regular.__getitem__, metas[run.start : run.stop])
-            total += sum(compress(sizes[run.start : run.stop], regular))
+            total += _file_bytes(sizes[run.start : run.stop], metas[run.start : run.stop], indexed.is_regular)
         return paths + entries.implied, total
     for i in entries:
         paths += 1
@@ -393,6 +392,12 @@ def _count(indexed: IndexedLayer, entries: Iterable[int], counted: Inodes) -> tu
             counted.add((indexed.index, origin))
         total += sizes[origin]
     return paths, total
+
+
+def _file_bytes(sizes: array[int], metas: array[int], regular: Sequence[bool]) -> int:
+    """Return the sum of the sizes of regular files; `regular` says it of each header."""
+    # What is empty is passed over first.
+    return sum(compress(filter(None, sizes), map(regular.__getitem__, compress(metas, sizes))))
 
 
 def count_hardlinked_bytes(node: Inode, counted: Inodes) -> int:
@@ -506,7 +511,7 @@ def shipped(rootfs: Rootfs) -> Shipped:
         table = layer.table
         metas = table.meta_ids
         regular = [meta.type == REGULAR or meta.type == GNU_SPARSE for meta in table.metas]
-        sums = [0, 0, 0, sum(compress(table.sizes, map(regular.__getitem__, metas)))]
+        sums = [0, 0, 0, _file_bytes(table.sizes, metas, regular)]
         sums[_VISIBLE] += sum(table.stored_size(i) - table.sizes[i] for i in table.extras if regular[metas[i]])
         for i, fate in _invisible(row):
             if regular[metas[i]]:

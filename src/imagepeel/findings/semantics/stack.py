@@ -261,6 +261,9 @@ def _case_candidates(rootfs: Rootfs) -> dict[bytes, set[bytes]]:
 
     One of two such names has a capital, so only directories with capitals are looked at twice.
     """
+    tables = [layer.table for layer in rootfs.layers]
+    if all(table.names.islower() and not any(map(_CAPITAL.search, table.dirs)) for table in tables):
+        return {}  # no capital in any name, which two quick looks tell
     capitals: dict[bytes, dict[bytes, bytes]] = {}
     made = [_parents(layer.table) for layer in rootfs.layers]
     for layer, paths in zip(rootfs.layers, made, strict=True):
