@@ -396,8 +396,7 @@ _MAYBE_SECRET_NAME = late(
     r"(?i)(?:(?:^|[_.-])(?:auth|key|creds?|pw)|(?:master|mailgun|app|hmac|jwt|cipher|service)key)(?:_\d+)?$"
 )
 """Names of secrets and of much else: there the value has to look drawn by chance."""
-_NAME_MARKS = "pass pw secret token auth key cred"
-"""Words of which one stands in each of those names."""
+_NAME_MARKS = "pass pw secret token auth key cred"  # one of these words stands in each of those names
 _OPEN_NAME = late(r"(?i)(?:gpg|pgp|pub(?:lic)?|finger|host|sort|primary|foreign|partition|cache)[_.-]?key(?:_\d+)?$")
 _DRAWN = late(r"(?:base64:)?([A-Za-z0-9+/=_-]{16,4000})\Z")
 _OPEN_VALUE = late(r"(?i)[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z|(?:0x)?(?:[0-9a-f]{16}|[0-9a-f]{40})\Z")
@@ -412,10 +411,9 @@ _PLACEHOLDER = late(
 
 def is_secret(name: str, value: str) -> bool:
     """Whether a value is a secret by its name, or by a name that often is one of a secret (`_KEY`) and how it looks."""
-    if not _stands(_NAME_MARKS, _folded(name)):
-        return False
-    return bool(_SECRET_NAME.search(name)) or (
-        _MAYBE_SECRET_NAME.search(name) is not None and not _OPEN_NAME.search(name) and _is_drawn(value)
+    return _stands(_NAME_MARKS, _folded(name)) and (
+        bool(_SECRET_NAME.search(name))
+        or (_MAYBE_SECRET_NAME.search(name) is not None and not _OPEN_NAME.search(name) and _is_drawn(value))
     )
 
 
@@ -600,6 +598,8 @@ def _by_place(words: str) -> Iterator[FoundSecret]:
 
 
 def _by_name(words: str) -> Iterator[FoundSecret]:
+    if not _stands(_NAME_MARKS, _folded(words)):
+        return
     for marks, pattern in _NAMED:
         for found in pattern.finditer(words) if _stands(marks, words) else ():
             group = found.lastindex or 2

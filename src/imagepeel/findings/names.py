@@ -102,9 +102,10 @@ ENDS = SECRET_ENDS | frozenset({b".pid", b"lock", b".sock"})
 """What basenames that some rule asks for end in, at least three bytes."""
 
 _ENDS = tuple(ENDS)
-_TAILS = frozenset(bytes([byte]) + name for name in EXACT | ENDS for byte in range(256) if len(name) == 3) | frozenset(
-    name[-4:] for name in EXACT | ENDS
-)
+_SHORT = frozenset(name for name in EXACT | ENDS if len(name) == 3)
+_TAILS = frozenset(name[-4:] for name in EXACT | ENDS) | {
+    bytes([byte]) + name for name in _SHORT for byte in range(256)
+}
 """Four bytes with which such names end."""
 
 

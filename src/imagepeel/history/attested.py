@@ -11,17 +11,19 @@ Statement, image-spec 1.1 manifest.md (`subject`).
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
 from imagepeel._display import Shown
-from imagepeel.archive.attestation import Statement, statements_of
 from imagepeel.archive.records import ImageRecord
 from imagepeel.evidence import Location
 from imagepeel.history.builders import DEFAULT_SHELL, KEYWORDS, read_step
 from imagepeel.limits import DEFAULT, Limits
 from imagepeel.oci.config import HistoryStep, ImageConfig
+
+if TYPE_CHECKING:
+    from imagepeel.archive.attestation import Statement
 
 _SLSA = "https://slsa.dev/provenance/"
 _METADATA = ("buildkit_metadata", "https://mobyproject.org/buildkit@v1#metadata")
@@ -83,6 +85,8 @@ def attestations_of(records: Sequence[ImageRecord], image: ImageRecord, limits: 
     """
     if image.digest is None:
         return Attestations()
+    from imagepeel.archive.attestation import statements_of  # start time
+
     remarks: list[str] = []
     wrong: list[str] = []
     for statement in statements_of(records, str(image.digest), lambda kind: kind.startswith(_SLSA), limits):

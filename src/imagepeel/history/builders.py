@@ -305,8 +305,11 @@ def json_list(words: Sequence[str]) -> str:
 
     Halves of a surrogate pair that JSON text escaped one by one are joined; a lone half becomes U+FFFD, as in Go.
     """
-    whole = [word.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace") for word in words]
-    return to_json(whole).decode()
+    return to_json([word if word.isascii() else _joined(word) for word in words]).decode()
+
+
+def _joined(word: str) -> str:
+    return word.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def go_list(text: str) -> list[str] | None:

@@ -120,6 +120,9 @@ def runtime_names() -> Iterator[str]:
 
 def parse_version(wanted: str) -> tuple[int, ...]:
     """The numbers of a version; a date of eight digits has three.  UsageError for anything else."""
+    numbers = wanted.split(".")
+    if len(numbers) <= 4 and all(one.isascii() and one.isdecimal() and len(one) <= 4 for one in numbers):
+        return tuple(map(int, numbers))  # as nearly all are, without a pattern
     dated = _DATE.fullmatch(wanted) if len(wanted) >= 8 else None
     if dated is not None:
         return tuple(map(int, dated.groups()))

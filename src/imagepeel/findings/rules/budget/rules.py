@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from imagepeel.evidence import Location
-from imagepeel.findings.budget import Measure, Spent
 from imagepeel.findings.finding import Finding
 from imagepeel.findings.rule import Rule, rule
 from imagepeel.history.builders import instruction
 from imagepeel.text import shortened, size
 
 if TYPE_CHECKING:
+    from imagepeel.findings.budget import Measure, Spent
     from imagepeel.findings.subject import Subject
 
 _STEP = 80
