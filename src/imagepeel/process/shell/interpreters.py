@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _HEAD = 4 * 1024 * 1024
+_GO, _GO_HEAD = b"\4\0\0\0Go\0\0", 4096
+"""Type and name of the note that Go's linker puts into the first page of a program (Go cmd/internal/buildid)."""
 SCRIPT_MAX = 1024 * 1024
 NAMES = frozenset({"sh", "bash", "dash", "ash", "rbash"})
 
@@ -89,12 +91,19 @@ def _told(rootfs: Rootfs, node: Node, tell: Callable[[bytes], T]) -> T:
     It is asked once for a file of a layer: predictions ask about the same few again and again.
     """
     if node.layer is None or node.entry is None:
-        return tell(rootfs.read(node, 0, min(node.size, _HEAD)))
+        return tell(_content(rootfs, node))
     known, key = rootfs.common(_Told), (tell, node.layer, node.entry)
     if key not in known:
-        known[key] = tell(rootfs.read(node, 0, min(node.size, _HEAD)))
+        known[key] = tell(_content(rootfs, node))
     said: T = known[key]
     return said
+
+
+def _content(rootfs: Rootfs, node: Node) -> bytes:
+    """Return what tells of a program: nothing of one in Go, as gosu is, which is large and none of those in C."""
+    if _GO in rootfs.read(node, 0, min(node.size, _GO_HEAD)):
+        return b""
+    return rootfs.read(node, 0, min(node.size, _HEAD))
 
 
 def identify(rootfs: Rootfs, final: bytes, argv: Sequence[str]) -> Shell | Literal[""]:
