@@ -8,7 +8,7 @@ import click
 import msgspec
 
 from imagepeel._lazy import late
-from imagepeel.cli import common, documents, listing
+from imagepeel.cli import asked, common, documents
 from imagepeel.cli.settings import Settings
 from imagepeel.errors import NotFound
 
@@ -76,10 +76,10 @@ def _asked(image: Image, what: str | None) -> AnatomyResult:
     found = _LAYER.fullmatch(what)
     if found is None:
         return anatomy.anatomy_of_member(image, what)
-    layer = listing.pick_layer(image, int(found[1]) - 1)
+    layer = asked.pick_layer(image, int(found[1]) - 1)
     if found[2] is None:
         return anatomy.anatomy_of_layer(image, layer)
-    return anatomy.anatomy_of_entry(image, layer, listing.layer_entry(image, layer, listing.asked_path(found[2])))
+    return anatomy.anatomy_of_entry(image, layer, asked.layer_entry(image, layer, asked.absolute(found[2])))
 
 
 def _narrowed(result: AnatomyResult, name: str | None, offset: int | None) -> AnatomyResult:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from imagepeel._lazy import late
-from imagepeel.cli import common, completing, listing
+from imagepeel.cli import asked, common, completing
 from imagepeel.cli.settings import Settings
 from imagepeel.errors import Malformed, NotFound, UsageError
 from imagepeel.evidence import Location, layer_label, text
@@ -52,7 +52,7 @@ def command(settings: Settings, paths: tuple[str, ...], raw: bool, layer: int | 
         image = settings.scanned(archive)
         used: list[Layer] = []
         for path in paths:
-            wanted = listing.asked_path(path)
+            wanted = asked.absolute(path)
             if layer is None:
                 file, origin = _merged(settings, image, wanted)
             else:
@@ -88,9 +88,7 @@ def _absent(image: Image, rootfs: Rootfs, path: bytes) -> NotFound:
     removed = next((event for event in reversed(life.events) if event.kind == "removed"), None)
     kept = next((e for e in reversed(life.events) if e.node is not None and e.node.kind == "file"), None)
     if kept is None:
-        candidates = [
-            layer.index for layer in reversed(image.layers) if listing.find_entry(layer, life.path) is not None
-        ]
+        candidates = [layer.index for layer in reversed(image.layers) if asked.find_entry(layer, life.path) is not None]
         index = candidates[0] if candidates else None
     else:
         index = kept.layer
@@ -105,13 +103,13 @@ def _absent(image: Image, rootfs: Rootfs, path: bytes) -> NotFound:
 
 
 def _in_layer(image: Image, path: bytes, index: int) -> tuple[EntryFile, int]:
-    layer = listing.pick_layer(image, index)
-    entry = listing.layer_entry(image, layer, path)
+    layer = asked.pick_layer(image, index)
+    entry = asked.layer_entry(image, layer, path)
     wanted = b"/" + clean(path)[0]
     hops = 0
     while entry.kind == "hardlink":
         target = b"/" + clean(entry.link)[0]
-        source = listing.find_entry(layer, target)
+        source = asked.find_entry(layer, target)
         if source is not None and source.index > entry.index:
             # Of a name that comes again, the link means the one before it.
             source = next((e for e in reversed(layer.entries[: entry.index]) if e.path == target), None)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from imagepeel.cli import common, completing, documents, listing
+from imagepeel.cli import asked, common, completing, documents
 from imagepeel.cli.settings import Settings
 from imagepeel.errors import ANSWER_IS_NO, MissingBlob, UsageError
 
@@ -85,7 +85,7 @@ def command(
     if not count <= len(words) <= count + 1:
         expected = "one archive" if layers else "two archives"
         raise UsageError(f"diff needs {expected}, and at most one path after", hint="see imagepeel diff --help")
-    path = listing.asked_path(words[count]) if len(words) > count else b"/"
+    path = asked.absolute(words[count]) if len(words) > count else b"/"
     common.only_one_stdin(*words[:count])
     if settings.html is not None:
         for word in words[:count]:
@@ -122,7 +122,7 @@ def _image(settings: Settings, stack: ExitStack, word: str, digests: bool) -> Im
 def _at_layers(image: Image, view: str, layers: tuple[int, ...]) -> tuple[Rootfs, Rootfs]:
     low, high = sorted(layers)
     for index in (low, high):
-        listing.pick_layer(image, index)
+        asked.pick_layer(image, index)
     if low == high:
         raise UsageError("both layers are the same one", hint="name two different layers")
     return image.view_at(low, view), image.view_at(high, view)

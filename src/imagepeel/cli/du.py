@@ -6,7 +6,7 @@ from functools import partial
 
 import click
 
-from imagepeel.cli import common, completing, documents, listing
+from imagepeel.cli import asked, common, completing, documents, listing
 from imagepeel.cli.settings import Settings
 
 _EXAMPLES = (
@@ -48,6 +48,6 @@ def command(settings: Settings, *, path: str, depth: int, top: int, files: int, 
         image = settings.scanned(archive)
         rootfs = settings.rootfs(image)
         labels = partial(listing.content_of, image) if kind else None
-        result = du_result(image, rootfs, listing.asked_path(path), depth=depth, files=files, kind=labels)
+        result = du_result(image, rootfs, asked.absolute(path), depth=depth, files=files, kind=labels)
         documents.show(settings, "du", result, lambda found: du_document(found, most=top, exact=exact))
         settings.finish(image, rootfs=rootfs)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from imagepeel.cli import common, completing, listing
+from imagepeel.cli import asked, common, completing
 from imagepeel.cli.settings import Settings
 from imagepeel.render.escape import terminal
 
@@ -77,7 +77,7 @@ def command(
                 best_effort=best_effort,
                 check_case=check_case,
                 escaping_links=not no_escaping_links,
-                top=listing.asked_path(path),
+                top=asked.absolute(path),
             )
         except BaseException:
             if os.path.lexists(os.path.join(directory, MARKER.decode())):
@@ -96,7 +96,7 @@ def command(
 
 def _require_directory(rootfs: Rootfs, path: str) -> None:
     """UsageError for a file, which says what writes one.  PathNotFound when there is nothing."""
-    if rootfs.lookup(listing.asked_path(path)).kind != "dir":
+    if rootfs.lookup(asked.absolute(path)).kind != "dir":
         from imagepeel.errors import UsageError  # start time
 
         raise UsageError(f"{path} is no directory", hint=f"imagepeel cat ARCHIVE {path} > FILE writes a single file")

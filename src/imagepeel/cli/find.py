@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from imagepeel.cli import common, completing, documents, listing
+from imagepeel.cli import asked, common, completing, documents, listing
 from imagepeel.cli.parameter_types import Moment, Size, Units, owner_ids
 from imagepeel.cli.settings import Settings
 from imagepeel.errors import UsageError
@@ -178,7 +178,7 @@ def _query(rootfs: Rootfs | None, given: dict[str, Any]) -> Query:
 def _members(image: Image, query: Query, layer: int) -> Iterator[Found]:
     from imagepeel.rootfs.search import search_layer  # start time
 
-    for entry in search_layer(listing.pick_layer(image, layer).table, query):
+    for entry in search_layer(asked.pick_layer(image, layer).table, query):
         yield listing.row_of_entry(entry, layer), None
 
 
@@ -186,7 +186,7 @@ def _hidden(image: Image, rootfs: Rootfs, query: Query, layer: int | None) -> It
     from imagepeel.rootfs.search import search_hidden  # start time
 
     if layer is not None:
-        listing.pick_layer(image, layer)
+        asked.pick_layer(image, layer)
     for hidden in search_hidden(rootfs, query, layer=layer):
         yield listing.row_of_node(rootfs, hidden.path, hidden.node), hidden
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from imagepeel.cli import common, completing, documents, listing
+from imagepeel.cli import asked, common, completing, documents, listing
 from imagepeel.cli.settings import Settings
 from imagepeel.present.listing import listing_document
 from imagepeel.results.head import image_head
@@ -64,7 +64,7 @@ def command(
     with settings.open(tables=True) as archive:
         image = settings.scanned(archive)
         rootfs = None if layer is not None else settings.rootfs(image)
-        rows = _rows(image, rootfs, listing.asked_path(path), layer, recursive)
+        rows = _rows(image, rootfs, asked.absolute(path), layer, recursive)
         if kind:
             rows = listing.with_content(image, rows)
         if settings.json:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import click
 
-from imagepeel.cli import common, completing, documents, listing
+from imagepeel.cli import asked, common, completing, documents, listing
 from imagepeel.cli.settings import Settings
 from imagepeel.formats.tar.table import clean
 from imagepeel.present.listing import tree_document
@@ -37,7 +37,7 @@ def command(settings: Settings, *, path: str, depth: int | None, dirs: bool, lay
     with settings.open(tables=True) as archive:
         image = settings.scanned(archive)
         rootfs = None if layer is not None else settings.rootfs(image)
-        wanted = listing.asked_path(path)
+        wanted = asked.absolute(path)
         if rootfs is not None:
             rootfs.merged(wanted)
             base = rootfs.resolve(wanted).path
