@@ -8,7 +8,6 @@ are some hundredths of the content.
 from __future__ import annotations
 
 import struct
-from bisect import insort
 from heapq import heappop, heappush
 from typing import Literal
 
@@ -53,7 +52,7 @@ class LoaderParts:
         self._largest: list[tuple[int, int, bytes]] = []
         """A heap: the negative size, where the part starts, the part."""
         self._wanted: list[_Wanted] = []
-        """Of the file that began last; ascending, where they start."""
+        """Of the file that began last, and heads of what may be another."""
         self._tables = (0, b"")
         """Of that file, and where it starts, until its dynamic section tells whether they are kept."""
 
@@ -68,9 +67,7 @@ class LoaderParts:
         while number >= 0:
             begin = first + number * BLOCK
             if piece.startswith(MAGIC, begin):
-                # What was wanted of the file before and did not come lies outside of it.
-                self._keep_tables(HEAD)
-                self._wanted = [_Wanted(at + begin, HEAD, "head")]
+                self._wanted.append(_Wanted(at + begin, HEAD, "head"))
                 self._collect(at, piece)
             number = starts.find(MAGIC[0], number + 1)
 
@@ -80,20 +77,29 @@ class LoaderParts:
         return tuple(sorted((at, part) for _, at, part in self._largest))
 
     def _collect(self, at: int, piece: bytes) -> None:
-        while self._wanted and self._wanted[0].take(at, piece):
-            done = self._wanted.pop(0)
-            part = b"".join(done.got)
-            if done.kind == "head":
-                for more in _of_file(done.start, part):
-                    insort(self._wanted, more, key=lambda wanted: wanted.at)
-                if self._wanted and self._wanted[0].start == done.start:
-                    continue
-            if done.kind == "tables":
-                self._tables = done.start, part
-                continue
-            if done.kind == "dynamic":
-                self._keep_tables(_MOST_TABLES if _has_soname(self._tables[1], part) else HEAD)
-            self._keep(done.start, part)
+        # Each completed one may want more of the same piece, which comes behind it in the list.
+        for wanted in self._wanted:
+            if wanted.take(at, piece):
+                self._complete(wanted, b"".join(wanted.got))
+        self._wanted = [wanted for wanted in self._wanted if wanted.missing]
+
+    def _complete(self, done: _Wanted, part: bytes) -> None:
+        if done.kind == "head":
+            more = _of_file(done.start, part)
+            if more is not None:
+                # What was wanted of the file before and did not come lies outside of it.
+                self._keep_tables(HEAD)
+                for wanted in self._wanted:
+                    wanted.missing = wanted.missing and wanted.kind == "head"
+                self._wanted += more
+            if more and more[0].start == done.start:
+                return
+        if done.kind == "tables":
+            self._tables = done.start, part
+            return
+        if done.kind == "dynamic":
+            self._keep_tables(_MOST_TABLES if _has_soname(self._tables[1], part) else HEAD)
+        self._keep(done.start, part)
 
     def _keep_tables(self, most: int) -> None:
         at, part = self._tables
@@ -118,29 +124,38 @@ class _Wanted:
         self._end = start + count
         self.got = [got]
         self.kind = kind
+        self.missing = True
 
     def take(self, at: int, piece: bytes) -> bool:
         """Take what a piece has of it; return whether it is complete."""
-        part = piece[self.at - at : self._end - at] if at <= self.at < at + len(piece) else b""
+        if not self.missing or not at <= self.at < at + len(piece):
+            return False
+        part = piece[self.at - at : self._end - at]
         self.got.append(part)
         self.at += len(part)
-        return self.at >= self._end
+        self.missing = self.at < self._end
+        return not self.missing
 
 
-def _of_file(start: int, head: bytes) -> list[_Wanted]:
-    """Return what else is wanted of the ELF file at `start`, by its first bytes."""
+def _of_file(start: int, head: bytes) -> list[_Wanted] | None:
+    """Return what else is wanted of the ELF file at `start`, by its first bytes; None where those are of none.
+
+    A loader has the magic in its own data.
+    """
     try:
         ehdr = parse_ehdr(head)
         phdrs = parse_phdrs(ehdr, head[ehdr.phoff : ehdr.phoff + ehdr.phentsize * min(ehdr.phnum, HEAD)])
     except (Malformed, struct.error):
-        return []
+        return None
+    if ehdr.phentsize != (56 if ehdr.bits == 64 else 32):
+        return None
     dynamic = _first(phdrs, PT_DYNAMIC)
     if dynamic is None or dynamic.offset < HEAD or not 0 < dynamic.filesz <= _MOST_DYNAMIC:
         return []
     out = [_Wanted(start + dynamic.offset, dynamic.filesz, "dynamic")]
     tables = loaded_tables(phdrs)
     if tables is not None and HEAD < tables.filesz <= _MOST_TABLES and not _first(phdrs, PT_INTERP):
-        out.append(_Wanted(start, tables.filesz, "tables", head))
+        out.insert(0, _Wanted(start, tables.filesz, "tables", head))
     return out
 
 
