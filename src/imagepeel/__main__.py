@@ -19,6 +19,8 @@ MOST_NEW_OBJECTS = 100_000
 
 PLAIN_FRAMES = frozenset({"main", "<module>", "_run_code", "_run_module_as_main"})
 """Names of the functions that run while `main` ends, where the command or `python -m` alone has called it."""
+PROGRAMS = frozenset({"imagepeel", "__main__.py"})
+"""Files that are this command and nothing else: what `pip` installs, and this one."""
 
 
 def main() -> NoReturn:
@@ -83,8 +85,10 @@ def _is_alone() -> bool:
         frame = frame.f_back
     callbacks = getattr(atexit, "_ncallbacks", None)  # CPython has it; where it is absent nobody knows
     threading = sys.modules.get("threading")
+    program = getattr(sys.modules.get("__main__"), "__file__", None) or ""
     return (
         frame is None
+        and os.path.basename(program) in PROGRAMS
         and callbacks is not None
         and not callbacks()
         and (threading is None or threading.active_count() == 1)

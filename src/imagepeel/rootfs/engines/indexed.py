@@ -36,7 +36,7 @@ from imagepeel.rootfs.engines.directory_runs import TooMany, find
 from imagepeel.rootfs.engines.regular import IndexedLayer, is_regular
 from imagepeel.rootfs.engines.subtrees import Subtrees
 from imagepeel.rootfs.tree.changes import LayerEntries
-from imagepeel.rootfs.tree.inode import CHANCE, MANY, Errno, Inode, Tree
+from imagepeel.rootfs.tree.inode import MANY, Errno, Inode, Tree, draw
 from imagepeel.rootfs.tree.metadata import apply_metadata
 
 _LOOKS = 1_000
@@ -155,8 +155,8 @@ class IndexedDirectory(Inode):
     def some_names(self, count: int) -> list[bytes]:
         if self._made is not None:
             return super().some_names(count)
-        found = [i for run in self._runs() for i in CHANCE.sample(run, min(count, len(run)))]
-        return [name for name, _ in self._named(CHANCE.sample(found, min(count, len(found))))]
+        found = [i for run in self._runs() for i in draw(run, count)]
+        return [name for name, _ in self._named(draw(found, count))]
 
     def split(
         self, bounds: Sequence[bytes], wanted: Callable[[bytes], object] | None

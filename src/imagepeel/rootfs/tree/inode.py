@@ -9,8 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
-from random import Random
-from typing import Literal
+from typing import Literal, TypeVar
 
 from imagepeel.errors import LimitExceeded
 from imagepeel.evidence import Location
@@ -25,8 +24,6 @@ NodeKind = Literal["file", "dir", "symlink", "char", "block", "fifo", "ghost"]
 """What an inode is; overlayfs lists the name of a ghost, and stat fails on it."""
 
 _NO_XATTRS: Mapping[bytes, bytes] = {}
-CHANCE = Random()
-"""Draws names of a directory: nobody who makes an archive can foresee which."""
 
 RefusalCause = Literal["link", "whiteout", "below-link", "path-twice", "damaged", "entry"]
 """Why an extractor stops.
@@ -145,8 +142,7 @@ class Inode:
 
     def some_names(self, count: int) -> list[bytes]:
         """Return names of `count` children drawn at random, or of all."""
-        names = list(self.children or ())
-        return CHANCE.sample(names, min(count, len(names)))
+        return draw(list(self.children or ()), count)
 
     def split(
         self, bounds: Sequence[bytes], wanted: Callable[[bytes], object] | None
@@ -188,6 +184,16 @@ class Inode:
 
 Node = Inode
 """The public name of what readers get."""
+
+
+T = TypeVar("T")
+
+
+def draw(some: Sequence[T], count: int) -> list[T]:
+    """Return `count` of some values at random, or all: nobody who makes an archive can foresee which."""
+    from random import Random  # start time
+
+    return Random().sample(some, min(count, len(some)))
 
 
 class Tree:
