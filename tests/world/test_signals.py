@@ -192,7 +192,7 @@ ENDINGS = {
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_a_process_ends_at_once_where_nobody_waits_for_its_end(ending: str) -> None:
+def test_a_process_ends_at_once_where_nobody_waits_for_its_end(ending: str, tmp_path: Path) -> None:
     before, code, error = ENDINGS[ending]
     program = (
         "import os, signal, sys\n"
@@ -205,10 +205,22 @@ def test_a_process_ends_at_once_where_nobody_waits_for_its_end(ending: str) -> N
         "from imagepeel.__main__ import main\n"
         "main()\n"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    (tmp_path / "imagepeel").write_text(program)  # as the one that is installed
+    done = subprocess.run([sys.executable, tmp_path / "imagepeel"], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (code, error)
     said = {"at once": "at once", "a thread runs": "thread\n", "a callback is left": "callback\n"}.get(ending, "")
     assert done.stdout == f"imagepeel {imagepeel.__version__}\n{said}"
+
+
+def test_a_program_that_calls_the_command_goes_on(tmp_path: Path) -> None:
+    program = (
+        "import sys\nsys.argv = ['imagepeel', '--version']\nfrom imagepeel.__main__ import main\n"
+        "try:\n    main()\nexcept SystemExit:\n    print('goes on')\n"
+    )
+    (tmp_path / "mine.py").write_text(program)
+    for words in ([tmp_path / "mine.py"], ["-c", program]):
+        done = subprocess.run([sys.executable, *words], capture_output=True, text=True, check=True)
+        assert done.stdout == f"imagepeel {imagepeel.__version__}\ngoes on\n"
 
 
 @pytest.mark.parametrize("watch", [("-m", "cProfile", "-m"), ("-i", "-m")])
