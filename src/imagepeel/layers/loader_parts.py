@@ -66,7 +66,8 @@ class LoaderParts:
         number = starts.find(MAGIC[0])
         while number >= 0:
             begin = first + number * BLOCK
-            if piece.startswith(MAGIC, begin):
+            # A piece may end within the magic: then the rest comes with the head.
+            if MAGIC.startswith(piece[begin : begin + len(MAGIC)]):
                 self._wanted.append(_Wanted(at + begin, HEAD, "head"))
                 self._collect(at, piece)
             number = starts.find(MAGIC[0], number + 1)
@@ -85,6 +86,8 @@ class LoaderParts:
 
     def _complete(self, done: _Wanted, part: bytes) -> None:
         if done.kind == "head":
+            if not part.startswith(MAGIC):
+                return
             more = _of_file(done.start, part)
             if more is not None:
                 # What was wanted of the file before and did not come lies outside of it.

@@ -21,6 +21,7 @@ from imagepeel.layers.scan import scan_layer
 from imagepeel.limits import DEFAULT
 
 MOST = 16 << 20
+PIECES = (1, 7, 511, 512, 4000, 100_000, 1 << 20)
 _random = random.Random(11)
 
 
@@ -48,11 +49,11 @@ def named(path: Path) -> bool:
     return "(SONAME)" in subprocess.run(["readelf", "-dW", path], capture_output=True, text=True, check=True).stdout
 
 
-def collected(tar: bytes, most: int) -> tuple[tuple[int, bytes], ...]:
+def collected(tar: bytes, most: int, piece_sizes: tuple[int, ...] = PIECES) -> tuple[tuple[int, bytes], ...]:
     """The parts of a tar that comes in pieces cut anywhere."""
     parts, at = LoaderParts(most), 0
     while at < len(tar):
-        piece = tar[at : at + _random.choice((1, 7, 511, 512, 4000, 100_000, 1 << 20))]
+        piece = tar[at : at + _random.choice(piece_sizes)]
         parts.feed(at, piece)
         at += len(piece)
     return parts.finish()
@@ -146,3 +147,11 @@ def test_headers_that_lie_keep_no_more_than_their_head() -> None:
     files = [forge.file(b"a%d" % n, bytes(data).ljust(2000, b"x")) for n, data in enumerate((lying, far) * 50)]
     parts = collected(forge.encode(files), MOST)
     assert [len(part) for _, part in parts] == [HEAD] * 100
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 509, 511, 513])
+def test_a_piece_that_ends_within_the_magic_loses_no_file(size: int) -> None:
+    tar = forge.encode([forge.file(b"a%d" % n, b"\x7fELF" if n % 2 else b"\x7fELP") for n in range(1200)])
+    starts = [entry.data_offset for entry in scan(tar).table]
+    assert any((start + within) % size == 0 for start in starts[1::2] for within in (1, 2, 3))
+    assert [at for at, _ in collected(tar, MOST, (size,))] == starts[1::2]
