@@ -21,6 +21,7 @@ from imagepeel.results.listing import find_header, found_entry
 if TYPE_CHECKING:
     from imagepeel.results.listing import ListedPath, Place
     from imagepeel.rootfs.search import Hidden, Query
+    from imagepeel.rootfs.tree.inode import Inode
     from imagepeel.rootfs.view import Rootfs
     from imagepeel.verbs import Image
 
@@ -105,8 +106,12 @@ def command(settings: Settings, /, layer: int | None, **given: Any) -> None:
             rootfs = None
         else:
             assert rootfs is not None
-            view = rootfs
-            found = ((listing.row_of_node(view, path, node), None) for path, node in search(view, query))
+            view, nodes = rootfs, search(rootfs, query)
+            if _only_paths(settings, given):
+                listing.write_lines(_paths(view, nodes))
+                settings.finish(image, rootfs=rootfs)
+                return
+            found = ((listing.row_of_node(view, path, node), None) for path, node in nodes)
         found = _sorted(_sized(_named(found, given["names"]), given["sizes"]), given["sort"])
         if settings.json:
             where: Place = "removed" if removed else "layer" if rootfs is None else "view"
@@ -120,6 +125,20 @@ def command(settings: Settings, /, layer: int | None, **given: Any) -> None:
             colour = settings.colour(sys.stdout)
             listing.write_lines(_lines(found, long=given["long"], human=given["human"], colour=colour))
         settings.finish(image, rootfs=rootfs)
+
+
+def _only_paths(settings: Settings, given: dict[str, Any]) -> bool:
+    """Say whether nothing but paths is told, in the order of the walk: then a row of each need not be made."""
+    more = any(given[name] for name in ("names", "sizes", "long", "null")) or given["sort"] != "path"
+    return not (more or settings.json or documents.page_asked(settings) or settings.colour(sys.stdout))
+
+
+def _paths(rootfs: Rootfs, nodes: Iterable[tuple[bytes, Inode]]) -> Iterator[str]:
+    from imagepeel.render.escape import exact  # start time
+    from imagepeel.render.listing import short_line  # start time
+
+    for path, node in nodes:
+        yield exact(path) if node.kind != "ghost" else short_line(listing.row_of_node(rootfs, path, node), path)
 
 
 def _named(found: Iterator[Found], names: Sequence[str]) -> Iterator[Found]:

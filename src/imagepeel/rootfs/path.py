@@ -500,14 +500,14 @@ def compile_glob(pattern: str) -> Callable[[str], re.Match[str] | None]:
     return re.compile("".join(out), re.DOTALL).fullmatch
 
 
-def compile_name(pattern: str, *, whole: bool = False) -> Callable[[bytes], re.Match[bytes] | None] | None:
-    """Return a function that matches the last part of an absolute path, or None where bytes and characters differ.
+def compile_name(pattern: str) -> re.Pattern[bytes] | None:
+    """Return what matches one part of a path whole, or None where bytes and characters differ.
 
-    It decides as `compile_glob` does, and a million paths need not become text for it.  `whole`: it gets no more.
+    It decides as `compile_glob` does, and a million names need not become text for it.
     """
     if not pattern.isascii() or "?" in pattern or "[" in pattern:
         return None
-    return re.compile((b"" if whole else b"(?>.*/)?") + _part(pattern).encode(), re.DOTALL).fullmatch
+    return re.compile(_part(pattern).encode(), re.DOTALL)
 
 
 def _part(part: str) -> str:

@@ -22,6 +22,7 @@ from imagepeel.rootfs.layer_events import events
 from imagepeel.rootfs.path import compile_glob, compile_name
 from imagepeel.rootfs.tree.inode import NodeKind
 from imagepeel.rootfs.tree.metadata import KIND, apply_metadata, new_inode
+from imagepeel.rootfs.tree.name_pattern import NamePattern
 
 if TYPE_CHECKING:
     from imagepeel.formats.tar.table import Entry, EntryTable
@@ -198,7 +199,7 @@ def path_matcher(query: Query) -> Callable[[bytes], object] | None:
     if not query.patterns:
         return None
     names: list[Callable[[str], object]] = []
-    plain: Callable[[bytes], object] | None = None
+    plain: re.Pattern[bytes] | None = None
     wholes: list[Callable[[str], object]] = []
     for pattern in query.patterns:
         bare = pattern.strip("/")
@@ -212,7 +213,8 @@ def path_matcher(query: Query) -> Callable[[bytes], object] | None:
             plain = compile_name(last)
     if len(names) == 1 and not wholes:
         if plain is not None:
-            return plain
+            matches = plain.fullmatch
+            return lambda path: matches(path, path.rfind(b"/") + 1)
         (match,) = names
         return lambda path: match(text(path[path.rfind(b"/") + 1 :]))
     if len(wholes) == 1 and not names:
@@ -235,10 +237,11 @@ def _of_name(pattern: str) -> str | None:
     return None if "/" in last or pattern.startswith("/") or last == "**" else last
 
 
-def _name_matcher(query: Query) -> Callable[[bytes], object] | None:
+def _name_matcher(query: Query) -> NamePattern | None:
     """Return what decides by the last part of a path alone, None where the patterns take more."""
     last = _of_name(query.patterns[0]) if len(query.patterns) == 1 else None
-    return compile_name(last, whole=True) if last is not None else None
+    pattern = compile_name(last) if last is not None else None
+    return NamePattern(pattern) if pattern is not None else None
 
 
 def _start(rootfs: Rootfs, query: Query, top: bytes) -> bytes:

@@ -19,6 +19,7 @@ from imagepeel.rootfs.engines.indexed import RegularLayers, indexed_upper
 from imagepeel.rootfs.engines.names import ViewName
 from imagepeel.rootfs.tree.changes import LayerEntries, Refusal
 from imagepeel.rootfs.tree.inode import Inode, Tree
+from imagepeel.rootfs.tree.name_pattern import NamePattern
 from imagepeel.rootfs.tree.overlay import Merged, Plain, merge
 from imagepeel.rootfs.tree.overlay_attributes import obey_overlay_attributes
 from imagepeel.rootfs.tree.resolve import Resolution, resolve
@@ -272,12 +273,13 @@ class Rootfs(Shown):
         if merged is None:
             return
         above = b"" if base == b"/" else base
+        wants = wanted.matches if isinstance(wanted, NamePattern) else wanted
         stack = [(above, _in_order(merged, None if by_name else above, wanted))]
         while stack:
             prefix, names = stack[-1]
             for name, child in names:
                 path = prefix + b"/" + name
-                if wanted is None or wanted(name if by_name else path):
+                if wants is None or wants(name if by_name else path):
                     yield path, self._node(child)
                 if isinstance(child, Merged):
                     stack.append((path, _in_order(child, None if by_name else path, wanted)))

@@ -38,6 +38,7 @@ from imagepeel.rootfs.engines.subtrees import Subtrees
 from imagepeel.rootfs.tree.changes import LayerEntries
 from imagepeel.rootfs.tree.inode import MANY, Errno, Inode, Tree, draw
 from imagepeel.rootfs.tree.metadata import apply_metadata
+from imagepeel.rootfs.tree.name_pattern import NamePattern
 
 _LOOKS = 1_000
 """Finds in the names of a large directory until they are listed."""
@@ -126,7 +127,18 @@ class IndexedDirectory(Inode):
     def peek_some(self, wanted: Callable[[bytes], object]) -> Mapping[bytes, Inode]:
         if self._made is not None or self._some:
             return super().peek_some(wanted)
-        return self._make(self.listing(), wanted)
+        if not isinstance(wanted, NamePattern) or self.indexed.has_whiteouts:
+            return self._make(self.listing(), wanted)
+        chosen, on_the_way = self.indexed.chosen(wanted)
+        listed = {name: IMPLIED for name in self.indexed.implied_dirs.get(self.path, ()) if wanted(name)}
+        for run in self._runs():
+            first = bisect_left(chosen, run.start)
+            listed.update(self._named(chosen[first : bisect_left(chosen, run.stop, first)]))
+        made = {name: self.node(name, i) for name, i in listed.items()}
+        for name in on_the_way.get(self.path, ()):
+            if name not in made:
+                made[name] = self.node(name, IMPLIED, bare=True)
+        return made
 
     def listing(self) -> dict[bytes, int]:
         """Return the names that the directory has or whites out, without making a node; `node` makes the node of one.

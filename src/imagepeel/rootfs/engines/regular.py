@@ -5,7 +5,8 @@ The conditions stand in words in `indexed`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from array import array
+from collections.abc import Iterable, Sequence
 
 from imagepeel.formats.tar.header import BLOCKDEV, CHAR, DIRECTORY, HARDLINK, REGULAR, SYMLINK
 from imagepeel.formats.tar.table import ESCAPES, WHITEOUT, Entry, EntryTable, Extra
@@ -15,6 +16,7 @@ from imagepeel.rootfs.engines.subtrees import Subtrees
 from imagepeel.rootfs.tree.changes import LayerEntries
 from imagepeel.rootfs.tree.inode import MANY, NAME_MAX, PATH_MAX, Inode, NodeKind, Tree
 from imagepeel.rootfs.tree.metadata import KIND, apply_metadata, bound_time, new_inode, owner
+from imagepeel.rootfs.tree.name_pattern import NamePattern
 
 _MOST_IMPLIED = 250_000
 """Directories that no entry describes: real layers have some ten thousand, hostile names make millions."""
@@ -31,6 +33,7 @@ class IndexedLayer:
     """What the directories of one regular layer share."""
 
     __slots__ = (
+        "_chosen",
         "common_fields",
         "extras",
         "first_ino",
@@ -84,8 +87,25 @@ class IndexedLayer:
         self.linked_inodes: dict[int, Inode] = {}
         self.subtrees: Subtrees | None = None
         """Made on first use."""
+        self._chosen: tuple[NamePattern, array[int], dict[bytes, list[bytes]]] | None = None
+        """The last question of this kind, and the answer."""
         self.common_fields: list[_Common | None] = [None] * len(self.table.metas)
         """What inodes of equal headers share; made on first use."""
+
+    def chosen(self, wanted: NamePattern) -> tuple[array[int], dict[bytes, list[bytes]]]:
+        """Return the entries with wanted names, ascending, and what leads to those: directory -> directories in it.
+
+        That is found for the whole layer at once.
+        """
+        if self._chosen is None or self._chosen[0] is not wanted:
+            table = self.table
+            found = array("I", wanted.among(table.names, table.name_ends))
+            dirs = {table.dirs[number] for number in set(map(table.dir_ids.__getitem__, found))}
+            for parent, names in self.implied_dirs.items():
+                if any(map(wanted, names)):
+                    dirs.add(parent)
+            self._chosen = wanted, found, _ways(dirs)
+        return self._chosen[1:]
 
     def inode(self, i: int) -> Inode:
         """Return the inode of a member that is no directory."""
@@ -130,6 +150,19 @@ class IndexedLayer:
             apply_metadata(node, Entry(table, i))
         node.ino = self.first_ino + i
         return node
+
+
+def _ways(directories: Iterable[bytes]) -> dict[bytes, list[bytes]]:
+    """Return directory -> those in it that are some of these or lead to them."""
+    out: dict[bytes, list[bytes]] = {}
+    known = {b""}
+    for path in directories:
+        while path not in known:
+            known.add(path)
+            parent, _, name = path.rpartition(b"/")
+            out.setdefault(parent, []).append(name)
+            path = parent
+    return out
 
 
 def is_regular(indexed: IndexedLayer) -> bool:

@@ -157,7 +157,10 @@ class Inode:
             yield {name: children[name] for name in names[start:stop]}
 
     def peek_some(self, wanted: Callable[[bytes], object]) -> Mapping[bytes, Inode]:
-        """Return the directories among the children, and the others whose names are `wanted`, for a walk."""
+        """Return the children whose names are `wanted`, and the directories that lead to such, for a walk.
+
+        Those may have no attributes, where their own names are not.
+        """
         return {name: child for name, child in self.peek().items() if child.kind == "dir" or wanted(name)}
 
     @property

@@ -239,7 +239,10 @@ def _alone(child: Inode) -> Merged | Inode:
 def _merge(stack: tuple[Inode, ...], listing: Listing) -> dict[bytes, Merged | Inode]:
     """Return what `pile` says of every name at once, looking at each layer's directory only once."""
     if len(stack) == 1:
-        return {name: _alone(child) for name, child in listing(stack[0]).items()}
+        return {
+            name: child if child.kind == "file" else _alone(child)  # most are files, and this is a call less
+            for name, child in listing(stack[0]).items()
+        }
     out: dict[bytes, Merged | Inode] = {}
     piles: dict[bytes, list[Inode]] = {}
     closed: set[bytes] = set()
