@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from itertools import chain, islice
+from itertools import chain, compress, count
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -107,6 +107,18 @@ _TAILS = frozenset(name[-4:] for name in EXACT | ENDS) | {
     bytes([byte]) + name for name in _SHORT for byte in range(256)
 }
 """Four bytes with which such names end."""
+_AT_ONCE = 1_000
+"""Names whose ends are held against them."""
+
+
+def _with_tails(table: EntryTable, first: int) -> Iterator[int]:
+    """Yield the entries from `first` on behind which stand the last four bytes of a name that some rule asks for."""
+    names, ends = table.names, table.name_ends
+    for at in range(first, len(ends), _AT_ONCE):
+        # A slice of each name is most of what this costs.
+        found = [names[end - 4 : end] for end in ends[at : at + _AT_ONCE]]
+        if not _TAILS.isdisjoint(found):
+            yield from compress(count(at), map(_TAILS.__contains__, found))
 
 
 def upwards(path: bytes) -> Iterator[bytes]:
@@ -135,11 +147,8 @@ class Names:
             self._read(layer.index, layer.table)
 
     def _read(self, layer: int, table: EntryTable) -> None:
-        names, ends, tails = table.names, table.name_ends, _TAILS
-        early = bisect_left(ends, 4)  # behind fewer than four bytes
-        rest = enumerate(islice(ends, early, None), early)
-        # A slice of each name is most of what this costs; what it lets pass is looked at in full.
-        for index in chain(range(early), [index for index, end in rest if names[end - 4 : end] in tails]):
+        early = bisect_left(table.name_ends, 4)  # behind fewer than four bytes
+        for index in chain(range(early), _with_tails(table, early)):
             name = table.basename(index)
             if not (name in EXACT or name.endswith(_ENDS)):
                 continue

@@ -46,9 +46,10 @@ def own_texts(layers: Sequence[Layer]) -> list[Hit]:
         table = layer.table
         base = b"etc/" if layer.index == 0 else b"\0"
         own: dict[int, bool] = {}
-        for index, directory in compress(enumerate(table.dir_ids), table.sizes):  # what is empty costs least
+        for index in compress(range(len(table)), table.sizes):  # what is empty costs least
             if not 0 < table.size(index) <= detectors.MOST_BYTES:
                 continue
+            directory = table.dir_id(index)
             if directory not in own:
                 path = table.dirs[directory]
                 own[directory] = not ((path and _SYSTEM.search(path)) or (path + b"/").startswith(base))

@@ -532,7 +532,11 @@ def shipped(rootfs: Rootfs) -> Shipped:
 
 def _invisible(row: bytearray) -> Iterator[tuple[int, int]]:
     """Yield entry and fate of what is not visible: nearly all is, in nearly every layer."""
-    return compress(enumerate(row), row.translate(_IS_LOST))
+    lost = row.translate(_IS_LOST)
+    at = lost.find(1)
+    while at >= 0:
+        yield at, row[at]
+        at = lost.find(1, at + 1)
 
 
 def _seen(rootfs: Rootfs) -> list[bytearray]:

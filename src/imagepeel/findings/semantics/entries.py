@@ -7,6 +7,8 @@ ordinary layer costs next to nothing.
 from __future__ import annotations
 
 import re
+import sys
+from array import array
 from collections.abc import Iterable, Iterator, Sequence
 
 from imagepeel._lazy import late
@@ -50,6 +52,9 @@ _SUSPICIOUS = frozenset(chr(first).encode()[0] for first, _ in _CONTROLS) | froz
 """Bytes that control characters start with in UTF-8."""
 
 _STARGZ = frozenset((b"stargz.index.json", b".prefetch.landmark", b".no.prefetch.landmark"))
+_UPPER_HALF = 1 if sys.byteorder == "little" else 0
+_AT_ONCE = 10_000
+"""Numbers that are looked at together."""
 _SIGNED, _LEAVE_IT = 1 << 31, (1 << 32) - 1
 
 
@@ -213,9 +218,18 @@ def _owner_words(value: int) -> str:
     return f"owner number {value} is beyond 2147483647: engines keep it, programs with signed numbers read {signed}"
 
 
+def _in_32_bits(numbers: array[int]) -> bool:
+    """Whether the upper half of each number is 0, as of all times from 1970 to 2106: no number is made of the bytes."""
+    for at in range(0, len(numbers), _AT_ONCE):
+        upper = memoryview(numbers[at : at + _AT_ONCE]).cast("B").cast("I")[_UPPER_HALF::2].tobytes()
+        if upper.count(0) < len(upper):
+            return False
+    return True
+
+
 def _times(table: EntryTable, notes: Notes) -> None:
     times = table.mtime_seconds
-    if not times or (min(times) >= 0 and max(times) <= 9_223_372_035):
+    if _in_32_bits(times) or (min(times) >= 0 and max(times) <= 9_223_372_035):
         return
     for i in range(len(times)):
         mtime = table.mtime(i)

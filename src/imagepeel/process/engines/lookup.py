@@ -21,6 +21,9 @@ from imagepeel.process.spec.values import Candidate
 from imagepeel.tables import ERRNO_GO, ErrnoName
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from imagepeel.rootfs.tree.changes import LayerEntries
     from imagepeel.rootfs.view import Rootfs
 
 MAX_CANDIDATES = 1000
@@ -144,20 +147,32 @@ def elsewhere(rootfs: Rootfs, name: str) -> str:
     wanted = raw(name)
     if not wanted or b"/" in wanted:
         return ""
-    found: list[bytes] = []
-    left = _MOST_LOOKED_AT
-    for layer in getattr(rootfs, "layers", ()):
-        table, at = layer.table, -1
-        while left and len(found) < _MOST_LIKE_IT and (at := table.names.find(wanted, at + 1)) >= 0:
-            left -= 1
-            index = bisect_right(table.name_ends, at)
-            if table.basename(index) == wanted:
-                found.append(b"/" + table.path(index))
-    for path in sorted(set(found), key=lambda path: (path.count(b"/"), path)):
+    known = rootfs.common(_Namesakes)
+    if wanted not in known:
+        known[wanted] = _namesakes(getattr(rootfs, "layers", ()), wanted)
+    for path in known[wanted]:
         node = rootfs.resolve(path).node
         if node is not None and node.is_file and node.mode & 0o111:
             return text(path)
     return ""
+
+
+class _Namesakes(dict[bytes, list[bytes]]):
+    """The paths that end in a name: predictions ask for the same one, and each would search all names."""
+
+
+def _namesakes(layers: Sequence[LayerEntries], name: bytes) -> list[bytes]:
+    """Return the paths of the entries with a basename, in any layer, those near the root first."""
+    found: list[bytes] = []
+    left = _MOST_LOOKED_AT
+    for layer in layers:
+        table, at = layer.table, -1
+        while left and len(found) < _MOST_LIKE_IT and (at := table.names.find(name, at + 1)) >= 0:
+            left -= 1
+            index = bisect_right(table.name_ends, at)
+            if table.basename(index) == name:
+                found.append(b"/" + table.path(index))
+    return sorted(set(found), key=lambda path: (path.count(b"/"), path))
 
 
 def _in_other_case(rootfs: Rootfs, path: str, missing: bytes) -> str:
