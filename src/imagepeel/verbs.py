@@ -107,7 +107,7 @@ class Image(LayeredImage):
         RUNS.  UsageError for an unknown engine, runtime or machine, and for `options` beside other arguments.
         Source: the code of the named engine versions and of Linux (docs/reference/engines.md).
         """
-        from imagepeel.process.image_prediction import predict_image  # start time
+        from imagepeel.process.image_prediction import predict_whole  # start time
 
         given = ProcessOptions(
             engine=engine,
@@ -138,7 +138,7 @@ class Image(LayeredImage):
         )
         if options is not None and given != ProcessOptions():
             raise UsageError("options are given twice", hint="put all of them into ProcessOptions, or none")
-        found = predict_image(self, options or given)
+        found = predict_whole(self, options or given)
         beside = self.not_examined
         if not beside:
             return found

@@ -66,9 +66,11 @@ def show(
     if others:
         settings.others_told()
     if settings.json:
-        from imagepeel.render.json import dumps  # start time
+        from imagepeel.render.json import pieces  # start time
 
-        click.echo(dumps(command, result))
+        for piece in pieces(command, result):
+            click.echo(piece, nl=False)
+        click.echo()
         return
     document = present(result)
     if page_asked(settings):

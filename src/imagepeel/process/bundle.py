@@ -11,7 +11,6 @@ from imagepeel.errors import MissingBlob, UsageError
 from imagepeel.process.engines import env as environment
 from imagepeel.process.engines.engine import Engine
 from imagepeel.process.engines.mounts import MASKED, READ_ONLY, mounts
-from imagepeel.process.engines.variables import ImageVariables
 from imagepeel.process.predict import predict
 from imagepeel.process.scenario import settle
 from imagepeel.process.spec.failure import FailureCode, Judge
@@ -76,10 +75,7 @@ def runtime_spec(
     if not prediction.argv and not scenario.engine.by_hand:
         raise UsageError(f"{scenario.label} refuses this image: no command", hint="name a command after --")
     hostname = options.hostname or HOSTNAME
-    known = rootfs.common(ImageVariables)
-    built = environment.build(
-        scenario.wanted, options, scenario.engine, scenario.runtime, hostname=hostname, known=known
-    )
+    built = environment.build(scenario.wanted, options, scenario.engine, scenario.runtime, hostname=hostname)
     entries = list(built.entries)
     if scenario.engine.home == "engine" and not any(entry.startswith("HOME=") for entry in entries):
         entries.append(f"HOME={prediction.environment['HOME']}")

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from imagepeel.process.engines.registry import find_engine
+from imagepeel.process.engines.variables import Variables
 from imagepeel.process.loaded import loaded
 from imagepeel.process.predict import predict
 from imagepeel.process.spec.options import ProcessOptions
-from imagepeel.process.spec.values import Prediction
+from imagepeel.process.spec.values import EnvVar, Prediction
 
 if TYPE_CHECKING:
     from imagepeel.image import LayeredImage
@@ -25,6 +26,21 @@ def predict_image(image: LayeredImage, options: ProcessOptions | None = None, *,
     With `view` that filesystem is taken instead, and nobody asks whether the image can be loaded.
     """
     return image.derived(_Predictions)[options or ProcessOptions(), view]
+
+
+def predict_whole(image: LayeredImage, options: ProcessOptions) -> Prediction:
+    """Return the same for callers, who get a tuple of variables; all predictions of an image share those it sets."""
+    found = predict_image(image, options)
+    if isinstance(found.env, Variables):
+        return msgspec.structs.replace(found, env=found.env.all(image.derived(_Variables)))
+    return found
+
+
+class _Variables(dict[int, EnvVar]):
+    """The variables that an image sets, by their index in its Env."""
+
+    def __init__(self, image: LayeredImage) -> None:
+        """Begin without any."""
 
 
 class _Predictions(dict[tuple[ProcessOptions, str], Prediction]):

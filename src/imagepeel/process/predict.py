@@ -25,7 +25,7 @@ from imagepeel.process.engines.mounted import (
     with_directory,
 )
 from imagepeel.process.engines.runtime import Home
-from imagepeel.process.engines.variables import ImageVariables
+from imagepeel.process.engines.variables import Variables
 from imagepeel.process.engines.workdir import Workdir
 from imagepeel.process.kernel import execve as kernel
 from imagepeel.process.kernel.execve import ExecveRequest
@@ -40,7 +40,7 @@ from imagepeel.process.spec.hedged import hedged_library, hedged_step
 from imagepeel.process.spec.options import ProcessOptions
 from imagepeel.process.spec.process_spec import ProcessSpec
 from imagepeel.process.spec.state import ProcessState
-from imagepeel.process.spec.values import Credentials, EnvVar, NeededLibrary, Prediction, Step, Verdict
+from imagepeel.process.spec.values import Credentials, NeededLibrary, Prediction, Step, Verdict
 from imagepeel.process.unpredicted import elsewhere, unpredicted
 from imagepeel.tables import known_architecture, not_for_linux
 from imagepeel.text import plural, without_middle
@@ -173,10 +173,12 @@ class _Run:
             credentials = who.credentials
             if not self.runtime.kernel.changes_identity:
                 credentials = msgspec.structs.replace(credentials, no_new_privileges=True)
+            big = kernel.too_big(vector.argv, env.pairs(), self.runtime.kernel)
             request = ExecveRequest(
                 path=chosen,
                 argv=vector.argv,
-                env={variable.name: variable.value for variable in env},
+                variables=len(env),
+                too_big=big,
                 actor=Actor.of(credentials, credentials.effective),
                 cwd=place.canonical if place.failure is None else "/",
                 architecture=host,
@@ -186,7 +188,9 @@ class _Run:
                 held=credentials.effective,
                 kernel=self.runtime.kernel,
             )
-            start = ProcessState(credentials=credentials, env=request.env, cwd=request.cwd, after=request.actor)
+            # Nothing starts that does not fit; behind an init of the engine that is judged later.
+            values = {} if big and not vector.by_init else dict(env.pairs())
+            start = ProcessState(credentials=credentials, env=values, cwd=request.cwd, after=request.actor)
             if path is None:
                 self._after_mending(request, start)
             else:
@@ -312,16 +316,15 @@ class _Run:
             return place
         return msgspec.structs.replace(place, failure=msgspec.structs.replace(failure, where=where))
 
-    def _env(self, who: user.UserResolution) -> tuple[tuple[EnvVar, ...], environment.Environment, Home]:
+    def _env(self, who: user.UserResolution) -> tuple[Variables, environment.Environment, Home]:
         hostname = self.options.hostname or HOSTNAME
-        known = self.rootfs.common(ImageVariables)
-        built = environment.build(self.wanted, self.options, self.engine, self.runtime, hostname=hostname, known=known)
+        built = environment.build(self.wanted, self.options, self.engine, self.runtime, hostname=hostname)
         home = self._home(who)
         if not self.complete:
             home = msgspec.structs.replace(home, why=f"{home.why}, as far as the layers that are here tell")
         variables = environment.with_home(built.variables, self.engine, self.runtime, home)
         notes = list(built.notes)
-        set_home = next((variable for variable in variables if variable.name == "HOME"), None)
+        set_home = variables.named("HOME")
         if set_home is not None and set_home.origin == "image" and who.credentials.uid:
             notes.append(f"HOME stays {set_home.value}: it is filled in only when absent")
         self.steps.append(
@@ -430,9 +433,7 @@ class _Run:
             elif refused is not None:
                 self.unproved(refused.reason, refused.where)
 
-    def _lookup(
-        self, vector: argv.Argv, env: tuple[EnvVar, ...], credentials: Credentials, place: Workdir
-    ) -> str | None:
+    def _lookup(self, vector: argv.Argv, env: Variables, credentials: Credentials, place: Workdir) -> str | None:
         """The file that argv[0] means; None after a failure."""
         words = vector.argv
         if not words:
@@ -445,7 +446,8 @@ class _Run:
         if any("\0" in word for word in words):
             self.unproved("an argument holds a NUL byte, which no runtime can pass")
             return None
-        path_value = next((variable.value for variable in env if variable.name == "PATH"), None)
+        path_set = env.named("PATH")
+        path_value = None if path_set is None else path_set.value
         actor = Actor.of(credentials, credentials.effective)
         directory = "/" if place.failure is not None else place.canonical
         found = self.runtime.find(self.inside, words[0], path_value, directory, actor)
@@ -548,7 +550,7 @@ class _Run:
         self,
         words: tuple[str, ...],
         path: str | None,
-        env: tuple[EnvVar, ...],
+        env: Variables,
         credentials: Credentials,
         place: Workdir,
     ) -> Prediction:
@@ -565,7 +567,7 @@ class _Run:
             architecture=self.scenario.architecture,
             argv=words,
             path=path,
-            env=env,
+            env=env.kept(),
             user=credentials,
             cwd=place.path,
             steps=tuple(steps),

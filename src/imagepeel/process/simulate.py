@@ -341,11 +341,12 @@ class StartSimulation:
 
     def attempt(self, path: str, argv: tuple[str, ...], state: ProcessState) -> ExecveResult:
         """The next execve of the same process (or of its child), not yet part of the trace."""
-        user = state.credentials
+        user, machine = state.credentials, self.scenario.runtime.kernel
         call = ExecveRequest(
             path=path,
             argv=argv,
-            env=state.env,
+            variables=len(state.env),
+            too_big=kernel.too_big(argv, state.env.items(), machine),
             actor=state.after,
             cwd=state.cwd,
             architecture=self.architecture,
@@ -353,7 +354,7 @@ class StartSimulation:
             no_new_privileges=user.no_new_privileges,
             uid=state.after.uid,
             held=tuple(state.after.capabilities),
-            kernel=self.scenario.runtime.kernel,
+            kernel=machine,
         )
         return kernel.execute(self.rootfs, call, first_round=self.round + 1)
 

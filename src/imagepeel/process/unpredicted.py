@@ -8,7 +8,8 @@ import msgspec
 
 from imagepeel.archive.knowledge import ImagePart
 from imagepeel.process.engines import argv, verdict
-from imagepeel.process.spec.values import EnvVar, Prediction
+from imagepeel.process.engines.variables import Variables
+from imagepeel.process.spec.values import Prediction
 
 if TYPE_CHECKING:
     from imagepeel.archive.knowledge import Knowledge
@@ -32,11 +33,11 @@ def elsewhere(scenario: Scenario, reason: str) -> Prediction:
     """The prediction of an image that no Linux kernel runs: what its config says, and nothing that Linux would add."""
     wanted = scenario.wanted
     vector = argv.merge(wanted, scenario.options, scenario.engine)
-    pairs = (entry.partition("=") for entry in wanted.env)
+    named = (index for index, entry in enumerate(wanted.env) if "=" in entry)
     return msgspec.structs.replace(
         nothing(scenario, reason),
         argv=vector.argv,
-        env=tuple(EnvVar(name=name, value=value, origin="image") for name, equals, value in pairs if equals),
+        env=Variables(wanted.env, named, placed=False).kept(),
         cwd=wanted.working_dir,
     )
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -21,6 +23,8 @@ from imagepeel.serialization import json_schema_parts
 VERSION = 1
 """Version of the envelope's `result`, the number at the end of `schema`."""
 
+_TOKENS = 10_000
+"""Brackets, keys and values that are written together."""
 _LONGEST = 1_000
 """Words of a list that are looked at together, so that an option protects the word after it."""
 _BINARY = frozenset(("data",))
@@ -37,17 +41,25 @@ def dumps(command: str, payload: Any, *, indent: int | None = 2) -> str:
     in the order of the Structs.  A name that is no UTF-8 is readable under its key (`\\xNN` for its bytes) and exact
     under `<key>_b64`; in a list, `<key>_b64` is a list with null for the clean ones.  Bytes under `data` are base64.
     """
+    return "".join(pieces(command, payload, indent=indent))
+
+
+def pieces(command: str, payload: Any, *, indent: int | None = 2) -> Iterator[str]:
+    """Yield the same text piece by piece: it may be many times as long as what it is made of."""
     envelope = {
         "schema": f"imagepeel/{command}/{VERSION}",
         "imagepeel": __version__,
         "result": to_plain(payload),
     }
-    return _write(envelope, indent)
+    separators = (",", ":") if indent is None else (",", ": ")
+    tokens = json.JSONEncoder(ensure_ascii=False, indent=indent, separators=separators).iterencode(envelope)
+    while piece := "".join(islice(tokens, _TOKENS)):
+        yield _ACTIVE.sub(lambda found: f"\\u{ord(found[0]):04x}", piece)
 
 
 def to_plain(payload: Any) -> Any:
     """Return the payload as dicts, lists and plain values that every JSON writer takes."""
-    return _plain(msgspec.to_builtins(payload, builtin_types=(bytes, bytearray), str_keys=True))
+    return _plain(_builtins(payload))
 
 
 def schema(command: str, kind: Any) -> dict[str, Any]:
@@ -68,13 +80,39 @@ def schema(command: str, kind: Any) -> dict[str, Any]:
     }
 
 
-def _write(value: Any, indent: int | None) -> str:
-    separators = (",", ":") if indent is None else (",", ": ")
-    out = json.dumps(value, ensure_ascii=False, indent=indent, separators=separators)
-    return _ACTIVE.sub(lambda found: f"\\u{ord(found[0]):04x}", out)
+class _Later:
+    """A sequence that makes its items when they are asked for."""
+
+    def __init__(self, items: Sequence[Any]) -> None:
+        self.items = items
+
+
+class _Made(list[Any]):
+    """The plain items of such a sequence, made then as well; its own part as a list stays empty."""
+
+    def __init__(self, source: Sequence[Any]) -> None:
+        self._source = source
+
+    def __len__(self) -> int:
+        return len(self._source)
+
+    def __iter__(self) -> Iterator[Any]:
+        return (_plain(_builtins(item)) for item in self._source)
+
+
+def _builtins(value: Any) -> Any:
+    return msgspec.to_builtins(value, builtin_types=(bytes, bytearray, _Later), str_keys=True, enc_hook=_later)
+
+
+def _later(value: Any) -> _Later:
+    if isinstance(value, Sequence):
+        return _Later(value)
+    raise NotImplementedError(f"a {type(value).__name__} has no JSON")
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, _Later):
+        return _Made(value.items)
     if isinstance(value, dict):
         return _object(value)
     if isinstance(value, list | tuple | set | frozenset):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,27 @@ def test_a_lossy_name_is_readable_and_exact(path: str | bytes) -> None:
 def test_a_list_with_a_lossy_name() -> None:
     found = result(Item(names=("a", "b\udcff")))
     assert found == {"names": ["a", "b\\xff"], "names_b64": [None, base64.b64encode(b"b\xff").decode()]}
+
+
+class Numbers(Sequence[Item]):
+    """A sequence that makes its items when they are asked for."""
+
+    def __len__(self) -> int:
+        return 3
+
+    def __getitem__(self, index: Any) -> Any:
+        return Item(path=f"/{range(3)[index]}\udcff")
+
+
+def test_items_that_are_made_late_are_a_list() -> None:
+    for indent in (None, 2):
+        late, soon = (dumps("test", {"items": items}, indent=indent) for items in (Numbers(), tuple(Numbers())))
+        assert late == soon and late.count("_b64") == 3
+
+
+def test_what_has_no_json_is_an_error() -> None:
+    with pytest.raises(NotImplementedError, match="a generator has no JSON"):
+        dumps("test", {"items": (one for one in ())})
 
 
 def test_content_is_base64() -> None:

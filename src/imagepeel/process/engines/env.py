@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from itertools import pairwise
+
 import msgspec
 
 from imagepeel.process.engines.engine import Engine
 from imagepeel.process.engines.runtime import Home, Runtime
-from imagepeel.process.engines.variables import ImageVariables, Variable
+from imagepeel.process.engines.variables import Variable, Variables
 from imagepeel.process.spec.options import ProcessOptions
 from imagepeel.process.spec.process_spec import DEFAULT_PATH, ProcessSpec
+from imagepeel.process.spec.trace import config_place
 from imagepeel.process.spec.values import EnvVar
 
 
@@ -19,7 +23,7 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
     name or no `=`, `depends` the fact of the host that decides a value.
     """
 
-    variables: tuple[EnvVar, ...]
+    variables: Variables
     entries: tuple[str, ...]
     notes: tuple[str, ...]
     problem: str = ""
@@ -33,18 +37,13 @@ def build(
     runtime: Runtime,
     *,
     hostname: str,
-    known: ImageVariables,
 ) -> Environment:
     """The environment an engine hands to the runtime.
 
-    `hostname` is the value of HOSTNAME where the engine sets it, `known` what is kept of the image.  HOME is not here:
-    see `with_home`.
+    `hostname` is the value of HOSTNAME where the engine sets it.  HOME is not here: see `with_home`.
     """
     notes: list[str] = []
-    image = [
-        Variable(text=entry, origin="image", of_image=variable)
-        for entry, variable in zip(wanted.env, known[wanted.env], strict=True)
-    ]
+    image = [Variable(text=entry, origin="image", index=index) for index, entry in enumerate(wanted.env)]
     given = [Variable(text=entry, origin="user", why="an option of this call") for entry in options.env]
     own = _own(engine, options, hostname, empty=not image)
     items = engine.merge_environment(own, image, given, notes)
@@ -52,7 +51,7 @@ def build(
         notes.append("Env is not empty and holds no PATH: this engine adds none, bare names are not found")
     malformed = (item.text for item in items if item.text and (not item.name or "=" not in item.text))
     return Environment(
-        variables=_dedupe(items, notes, runtime),
+        variables=_variables(wanted.env, _last_of_each_name(items, notes, runtime)),
         entries=tuple(item.text for item in items),
         notes=tuple(notes),
         problem=next(malformed, ""),
@@ -79,34 +78,57 @@ def _own(engine: Engine, options: ProcessOptions, hostname: str, *, empty: bool)
     return found
 
 
-def _dedupe(items: list[Variable], notes: list[str], runtime: Runtime) -> tuple[EnvVar, ...]:
-    """Of a repeated name the last value counts, in the place of the first."""
-    found: dict[str, EnvVar] = {}
-    for item in items:
+def _last_of_each_name(items: list[Variable], notes: list[str], runtime: Runtime) -> Iterable[Variable]:
+    """Return the variables that count: of a repeated name the last value, in the place of the first."""
+    # Equal names have equal hashes; to keep all names of a long list would take more memory than the list.
+    hashes = [hash(item.name) for item in items]
+    again = {one for one, other in pairwise(sorted(hashes)) if one == other}
+    kept: list[Variable | None] = []
+    places: dict[str, int] = {}
+    for item, number in zip(items, hashes, strict=True):
         name = item.name
+        place = places.get(name) if number in again else None
         if len(name) == len(item.text):  # one runtime refuses it, in the other putenv() removes the name
-            found.pop(name, None)
+            if place is not None:
+                kept[places.pop(name)] = None
             continue
-        if name in found:
+        if place is not None:
             notes.append(f"{name} is set more than once: the last one counts")
         if not name and runtime.drops_nameless:
             continue
-        if item.of_image is None:
-            value = item.text[len(name) + 1 :]
-            made = EnvVar(name=name, value=value, origin=item.origin, why=item.why, overrides=item.overrides)
-        elif item.overrides:
-            made = msgspec.structs.replace(item.of_image, overrides=item.overrides)
+        if place is not None:
+            kept[place] = item
+            continue
+        if number in again:
+            places[name] = len(kept)
+        kept.append(item)
+    return (item for item in kept if item is not None)
+
+
+def _variables(env: tuple[str, ...], items: Iterable[Variable]) -> Variables:
+    """The variables of a process; those of the image are told by their index alone."""
+    numbers: list[int] = []
+    others: list[EnvVar] = []
+    for item in items:
+        if item.index < 0 or item.overrides:
+            others.append(_made(item))
+            numbers.append(-len(others))
         else:
-            made = item.of_image
-        found[made.name] = made
-    return tuple(found.values())
+            numbers.append(item.index)
+    return Variables(env, numbers, others[::-1])
 
 
-def with_home(variables: tuple[EnvVar, ...], engine: Engine, runtime: Runtime, home: Home) -> tuple[EnvVar, ...]:
+def _made(item: Variable) -> EnvVar:
+    name, _, value = item.text.partition("=")
+    where = config_place(f"/config/Env/{item.index}") if item.index >= 0 else None
+    return EnvVar(name=name, value=value, origin=item.origin, why=item.why, overrides=item.overrides, where=where)
+
+
+def with_home(variables: Variables, engine: Engine, runtime: Runtime, home: Home) -> Variables:
     """The variables with HOME, which is set only where it is absent, or empty and the runtime fills it in."""
-    present = next((variable for variable in variables if variable.name == "HOME"), None)
+    present = variables.named("HOME")
     if home.value is None or (present is not None and (present.value or not runtime.fills_empty_home)):
         return variables
-    kept = tuple(variable for variable in variables if variable.name != "HOME")
     overrides = (present.origin,) if present is not None else ()
-    return (*kept, EnvVar(name="HOME", value=home.value, origin=engine.home, why=home.why, overrides=overrides))
+    filled = EnvVar(name="HOME", value=home.value, origin=engine.home, why=home.why, overrides=overrides)
+    return variables.with_last(filled, replaced=present)

@@ -1,8 +1,10 @@
-"""Variables while an engine merges them: each with who set it and what it replaced."""
+"""The environment of a process: variables while an engine merges them, and those that come of it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from typing import cast, overload
 
 import msgspec
 
@@ -10,15 +12,15 @@ from imagepeel.process.spec.trace import config_place
 from imagepeel.process.spec.values import EnvVar, Origin
 
 
-class Variable(msgspec.Struct, kw_only=True):
+class Variable(msgspec.Struct, kw_only=True, gc=False):
     """One entry of an environment list, `NAME=value` or not, and where it comes from."""
 
     text: str
     origin: Origin
     why: str = ""
     overrides: tuple[Origin, ...] = ()
-    of_image: EnvVar | None = None
-    """Of an entry of the image: what it is where nobody changes it."""
+    index: int = -1
+    """Of an entry of the image: where it stands in its Env."""
 
     @property
     def name(self) -> str:
@@ -26,16 +28,89 @@ class Variable(msgspec.Struct, kw_only=True):
         return self.text if end < 0 else self.text[:end]
 
 
-class ImageVariables(dict[tuple[str, ...], tuple[EnvVar, ...]]):
-    """The variables of an image by its Env, an entry each: made once for all engines that are asked about it."""
+class Variables(Sequence[EnvVar]):
+    """The variables of a process in the order that execve gets; those of the image are made when they are asked for.
 
-    def __missing__(self, env: tuple[str, ...]) -> tuple[EnvVar, ...]:
-        pairs = (entry.partition("=") for entry in env)
-        made = self[env] = tuple(
-            EnvVar(name=name, value=value, origin="image", where=config_place(f"/config/Env/{index}"))
-            for index, (name, _, value) in enumerate(pairs)
-        )
-        return made
+    `env` is the image's Env.  A number is the index of an entry there or, where it is negative, of one of `others`,
+    from its end.  `placed` says that the variables of the image tell their place in it.
+    """
+
+    def __init__(
+        self, env: tuple[str, ...], numbers: Iterable[int], others: Sequence[EnvVar] = (), *, placed: bool = True
+    ) -> None:
+        self._env = env
+        self._numbers = array("i", numbers)
+        self._others = others
+        self._placed = placed
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    @overload
+    def __getitem__(self, index: int) -> EnvVar: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[EnvVar, ...]: ...
+    def __getitem__(self, index: int | slice) -> EnvVar | tuple[EnvVar, ...]:
+        if isinstance(index, slice):
+            return tuple(map(self._made, self._numbers[index]))
+        return self._made(self._numbers[index])
+
+    def __iter__(self) -> Iterator[EnvVar]:
+        return map(self._made, self._numbers)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Variables | tuple):
+            return NotImplemented
+        return len(self) == len(other) and all(own == one for own, one in zip(self, other, strict=True))
+
+    def __hash__(self) -> int:
+        return hash(tuple(self))
+
+    def __repr__(self) -> str:
+        return repr(tuple(self))
+
+    def _made(self, number: int) -> EnvVar:
+        if number < 0:
+            return self._others[number]
+        name, _, value = self._env[number].partition("=")
+        where = config_place(f"/config/Env/{number}") if self._placed else None
+        return EnvVar(name=name, value=value, origin="image", where=where)
+
+    def kept(self) -> tuple[EnvVar, ...]:
+        """Return these variables as a prediction keeps them: as they are.  `Image.process` has a tuple of them."""
+        return cast("tuple[EnvVar, ...]", self)
+
+    def all(self, known: dict[int, EnvVar]) -> tuple[EnvVar, ...]:
+        """Return all variables; those of the image, by their index, are taken from `known` and kept there."""
+        for number in self._numbers:
+            if number >= 0 and number not in known:
+                known[number] = self._made(number)
+        return tuple(self._others[number] if number < 0 else known[number] for number in self._numbers)
+
+    def pairs(self) -> Iterator[tuple[str, str]]:
+        """Yield name and value of each variable."""
+        for number in self._numbers:
+            if number < 0:
+                yield self._others[number].name, self._others[number].value
+            else:
+                name, _, value = self._env[number].partition("=")
+                yield name, value
+
+    def named(self, name: str) -> EnvVar | None:
+        """Return the variable of a name; None where there is none."""
+        start, env = name + "=", self._env
+        for number in self._numbers:
+            if self._others[number].name == name if number < 0 else env[number].startswith(start):
+                return self._made(number)
+        return None
+
+    def with_last(self, variable: EnvVar, replaced: EnvVar | None) -> Variables:
+        """Return these variables without the one that is `replaced`, and a variable behind them."""
+        numbers = self._numbers
+        if replaced is not None:
+            numbers = array("i", (number for number in numbers if self._made(number) != replaced))
+        behind = -1 - len(self._others)
+        return Variables(self._env, (*numbers, behind), (variable, *self._others), placed=self._placed)
 
 
 def replace_or_append(base: Sequence[Variable], over: Sequence[Variable], notes: list[str]) -> list[Variable]:
@@ -43,7 +118,9 @@ def replace_or_append(base: Sequence[Variable], over: Sequence[Variable], notes:
 
     Names that `over` itself repeats are appended twice, as the engines do; the runtime keeps the last.
     """
-    places = {item.name: index for index, item in enumerate(base)}
+    # One of the two lists is the image's and may be long: names are kept of the other one.
+    known = {item.name for item in over} if len(over) < len(base) else None
+    places = {item.name: index for index, item in enumerate(base) if known is None or item.name in known}
     result: list[Variable | None] = list(base)
     for item in over:
         index = places.get(item.name)

@@ -6,7 +6,7 @@ the capabilities it had; only the program that finally starts has the new ones.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -86,7 +86,10 @@ class ExecveRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     path: str
     argv: tuple[str, ...]
-    env: dict[str, str]
+    variables: int
+    """How many there are."""
+    too_big: str
+    """Why the strings do not fit, from `too_big`."""
     actor: Actor
     cwd: str
     architecture: str
@@ -125,12 +128,14 @@ def execute(rootfs: Rootfs, request: ExecveRequest, *, first_round: int = 1) -> 
         return execve.result(unknown=f"{request.path} could not be read: {error.what}", where=error.where)
 
 
-def too_big(argv: Sequence[str], env: Mapping[str, str]) -> str:
-    """Why these strings do not fit into an execve; empty when they do."""
+def too_big(argv: Sequence[str], variables: Iterable[tuple[str, str]], kernel: Kernel) -> str:
+    """Why these words and variables do not fit into an execve; empty when they do."""
+    if not kernel.bounds_strings:
+        return ""
     total = 0
     words = (len(raw(word)) + 1 for word in argv)
-    variables = (len(raw(name)) + 1 + len(raw(value)) + 1 for name, value in env.items())
-    for kind, sizes in (("argument", words), ("environment variable", variables)):
+    pairs = (len(raw(name)) + 1 + len(raw(value)) + 1 for name, value in variables)
+    for kind, sizes in (("argument", words), ("environment variable", pairs)):
         for index, size in enumerate(sizes):
             total += size + 8
             if size > STRING_MAX:
@@ -194,7 +199,7 @@ class _Execve:
                 rule=Stage.EXECVE,
                 judge=Judge.KERNEL,
                 round=self.round,
-                call=trace.execve(self.path, self.argv, len(self.request.env)),
+                call=trace.execve(self.path, self.argv, self.request.variables),
                 outcome=outcome,
                 title=title,
                 detail=detail,
@@ -233,7 +238,7 @@ class _Execve:
 
     def run(self) -> ExecveResult:
         """Round by round: a script names the file of the next one, a program ends them."""
-        big = too_big(self.argv, self.request.env) if self.request.kernel.bounds_strings else ""
+        big = self.request.too_big
         for depth in range(MAX_NESTING + 2):
             if len(self.scripts) > MAX_NESTING:
                 why = f"the sixth script in a row: the kernel follows {MAX_NESTING}"
