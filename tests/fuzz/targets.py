@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import hashlib
+import io
 import json
 import re
 import shutil
@@ -212,7 +213,7 @@ def _caches() -> list[bytes]:
 
 def _index(data: bytes) -> None:
     """What the cache keeps of a layer, behind a right digest."""
-    decode(MAGIC + hashlib.sha256(data).digest() + data, DEFAULT)
+    decode(io.BytesIO(MAGIC + hashlib.sha256(data).digest() + data), DEFAULT)
 
 
 def _json(data: bytes) -> None:

@@ -160,5 +160,5 @@ def indexes() -> list[bytes]:
         data = forge.build(name).layers[0].content()
         for packed in (data, forge.compress(data, "gzip")):
             scanned = scan_layer(MemorySource(packed, "layer"), DEFAULT)
-            found.append(encode(scanned, DEFAULT)[len(MAGIC) + 32 :])
+            found.append(b"".join(encode(scanned, DEFAULT))[len(MAGIC) + 32 :])
     return found

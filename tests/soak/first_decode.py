@@ -9,12 +9,14 @@ children started, and how many ended other than well, by exit status.
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
 import sys
 import threading
 import time
+import traceback
 from collections import Counter
 
 MAKE_INDEX = """
@@ -28,7 +30,7 @@ forge.write(spec, file.name)
 with imagepeel.open(file.name) as archive:
     image = archive.image()
     image.scan()
-    sys.stdout.buffer.write(encode(image.layers[0].facts, DEFAULT))
+    sys.stdout.buffer.writelines(encode(image.layers[0].facts, DEFAULT))
 """
 
 
@@ -42,10 +44,10 @@ def main(seconds: float) -> int:
     from imagepeel.render.schemas import schema_of
 
     firsts = (
-        lambda: decode(index, DEFAULT),
-        lambda: decode(index, DEFAULT),
+        lambda: decode(io.BytesIO(index), DEFAULT),
+        lambda: decode(io.BytesIO(index), DEFAULT),
         lambda: gate.read_baseline(b'{"schema":"imagepeel/baseline/1","findings":[]}', "baseline"),
-        lambda: gate.read_options({"fail-on": "high"}, "pyproject.toml"),
+        lambda: gate.read_options({"fail-on": "high"}),
         lambda: schema_of("layers"),
         story_schema,
     )
@@ -56,7 +58,11 @@ def main(seconds: float) -> int:
 
         def run() -> None:
             barrier.wait()
-            firsts[number % len(firsts)]()
+            try:
+                firsts[number % len(firsts)]()
+            except BaseException:
+                traceback.print_exc()
+                os._exit(1)
 
         threads = [threading.Thread(target=run) for _ in range(4)]
         for thread in threads:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
+from typing import IO
 
 import msgspec
 
@@ -51,6 +52,17 @@ class CacheDir:
 
     def read(self, name: str) -> bytes | None:
         """Return the content of a file and mark it as used, None when it is absent or not to be trusted."""
+        file = self.open(name)
+        if file is None:
+            return None
+        with file:
+            try:
+                return file.read(LARGEST)
+            except OSError:
+                return None
+
+    def open(self, name: str) -> IO[bytes] | None:
+        """Open a file for reading and mark it as used; None as `read`.  It has at most `LARGEST` bytes."""
         folder = self._open()
         if folder is None:
             return None
@@ -60,21 +72,23 @@ class CacheDir:
             return None
         finally:
             os.close(folder)
-        with os.fdopen(fd, "rb") as file:
+        try:
             info = os.fstat(fd)
-            if not stat.S_ISREG(info.st_mode) or not _private(info) or info.st_size > LARGEST:
-                return None
-            try:
-                data = file.read(info.st_size + 1)
+            if stat.S_ISREG(info.st_mode) and _private(info) and info.st_size <= LARGEST:
                 os.utime(fd)
-            except OSError:
-                return None
-        return data
+                return os.fdopen(fd, "rb")
+        except OSError:
+            pass
+        os.close(fd)
+        return None
 
-    def write(self, name: str, data: bytes) -> bool:
-        """Store a file in place of what had its name; say whether that worked.  Never raises for the host's sake."""
+    def write(self, name: str, *data: bytes | memoryview) -> bool:
+        """Store a file, given in pieces, in place of what had its name; say whether that worked.
+
+        Never raises for the host's sake.
+        """
         assert _NAME.fullmatch(name), name
-        if len(data) > min(LARGEST, self.most):
+        if sum(map(len, data)) > min(LARGEST, self.most):
             return False
         folder = self._open(create=True)
         if folder is None:
@@ -84,7 +98,7 @@ class CacheDir:
             fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=folder)
             try:
                 with os.fdopen(fd, "wb") as file:
-                    file.write(data)
+                    file.writelines(data)
                 os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
             except BaseException:
                 os.unlink(temporary, dir_fd=folder)

@@ -197,10 +197,10 @@ class IndexCache:
         if source.promised is None and source.size < self.least:
             return False
         try:
-            data = encode(msgspec.structs.replace(scan, access=_portable(scan, source)), limits)
+            pieces = encode(msgspec.structs.replace(scan, access=_portable(scan, source)), limits)
         except ValueError:
             return False
-        if not self.folder.write(_name(scan.blob_digest, "index"), data):
+        if not self.folder.write(_name(scan.blob_digest, "index"), *pieces):
             return False
         if stamp == source.stamp():
             self._remember(stamp, scan)
@@ -286,15 +286,18 @@ class IndexCache:
     def _decoded(self, digest: str, size: int | None, limits: Limits, digests: bool) -> LayerScan | None:
         if not _DIGEST.fullmatch(digest):
             return None
-        data = self.folder.read(_name(digest, "index"))
-        if data is None:
+        file = self.folder.open(_name(digest, "index"))
+        if file is None:
             return None
         try:
-            scan = decode(data, limits)
+            with file:
+                scan = decode(file, limits)
             if scan.blob_digest != digest or size not in (None, scan.blob_size):
                 raise BadIndex("the index is that of another layer")
         except BadIndex:
             self.folder.remove(_name(digest, "index"))
+            return None
+        except OSError:
             return None
         return None if digests and scan.table.digests is None else scan
 

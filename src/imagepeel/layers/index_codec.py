@@ -2,19 +2,21 @@
 
     magic (16) | SHA-256 of the rest (32) | length of the header (4) | header | rare things | columns
 
-Columns are raw arrays, so that reading costs a copy.  Everything is checked on the way in, as if an enemy had written
-it: the checksum finds accidents, the bounds keep every access inside the table.  Nothing is ever unpickled.
+Columns are raw arrays, so that reading costs a copy; they are written and read one after the other, so that no more
+than one of them is in memory twice.  Everything is checked on the way in, as if an enemy had written it: the checksum
+finds accidents, the bounds keep every access inside the table.  Nothing is ever unpickled.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
 import sys
 from array import array
 from itertools import pairwise
 from operator import gt, sub
-from typing import Any
+from typing import IO
 
 import msgspec
 
@@ -84,8 +86,8 @@ class _Rare(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """The states of access points inside a gzip member, by their place in `access`."""
 
 
-def encode(scan: LayerScan, limits: Limits) -> bytes:
-    """Return a scan as bytes.  ValueError for one that is not whole and hashed, or holds what no index can.
+def encode(scan: LayerScan, limits: Limits) -> list[bytes | memoryview]:
+    """Return a scan as bytes, in pieces.  ValueError for one that is not whole and hashed, or holds what no index can.
 
     `limits` are those that it was made under: the index is not used under others.
     """
@@ -133,23 +135,66 @@ def encode(scan: LayerScan, limits: Limits) -> bytes:
             access=tuple((point.stored, point.content) for point in access),
         )
     )
-    parts = [len(header).to_bytes(4, "little"), header, rare]
-    parts += [getattr(table, name).tobytes() for name, _ in _COLUMNS]
-    parts += [bytes(table.flag_bits), table.names]
+    parts: list[bytes | memoryview] = [len(header).to_bytes(4, "little"), header, rare]
+    parts += [memoryview(getattr(table, name)).cast("B") for name, _ in _COLUMNS]
+    parts += [memoryview(table.flag_bits), table.names]
     if table.mtime_nanos is not None:
-        parts.append(table.mtime_nanos.tobytes())
+        parts.append(memoryview(table.mtime_nanos).cast("B"))
     if table.digests is not None:
-        parts.append(bytes(table.digests))
-    body = b"".join(parts)
-    return MAGIC + hashlib.sha256(body).digest() + body
+        parts.append(memoryview(table.digests))
+    checksum = hashlib.sha256()
+    for part in parts:
+        checksum.update(part)
+    return [MAGIC, checksum.digest(), *parts]
 
 
-def decode(data: bytes, limits: Limits) -> LayerScan:
-    """Return the scan that `encode` wrote.  BadIndex for anything else, and for values that point outside."""
+def decode(file: IO[bytes], limits: Limits) -> LayerScan:
+    """Return the scan that `encode` wrote, from a whole file.
+
+    BadIndex for anything else, and for values that point outside.  OSError as the file raises it.
+    """
     try:
-        return _decode(data, limits)
-    except (msgspec.MsgspecError, ValueError, TypeError, OverflowError, TarError, RecursionError) as error:
+        return _decode(_Body(file), limits)
+    except (
+        msgspec.MsgspecError, ValueError, TypeError, OverflowError, EOFError, TarError, RecursionError,
+    ) as error:  # fmt: skip
         raise BadIndex(str(error)) from error
+
+
+class _Body:
+    """What follows the checksum, read from front to back; never more is asked for than the file has."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._left = file.seek(0, os.SEEK_END)
+        file.seek(0)
+        self._checksum = hashlib.sha256()
+        head = self.take(len(MAGIC) + 32)
+        _need(head.startswith(MAGIC), "no index")
+        self._stated = head[len(MAGIC) :]
+        self._checksum = hashlib.sha256()
+
+    def take(self, length: int) -> bytes:
+        self._need_left(length)
+        data = self._file.read(length)
+        _need(len(data) == length, "the index is cut off")
+        self._checksum.update(data)
+        return data
+
+    def fill(self, column: array[int], count: int) -> array[int]:
+        _need(column.itemsize == _SIZES[column.typecode], "another machine")
+        self._need_left(count * column.itemsize)
+        column.fromfile(self._file, count)
+        self._checksum.update(column)
+        return column
+
+    def end(self) -> None:
+        _need(not self._left, "bytes are left over")
+        _need(self._checksum.digest() == self._stated, "the checksum is wrong")
+
+    def _need_left(self, length: int) -> None:
+        _need(0 <= length <= self._left, "the index is cut off")
+        self._left -= length
 
 
 def _bounds(limits: Limits) -> str:
@@ -161,37 +206,25 @@ def _need(fact: bool, what: str) -> None:
         raise BadIndex(what)
 
 
-def _decode(data: bytes, limits: Limits) -> LayerScan:
-    start = len(MAGIC) + 32
-    _need(data[: len(MAGIC)] == MAGIC and len(data) > start + 4, "no index")
-    body = memoryview(data)[start:]
-    _need(hashlib.sha256(body).digest() == data[len(MAGIC) : start], "the checksum is wrong")
-    length = int.from_bytes(body[:4], "little")
-    header = from_json(body[4 : 4 + length], _Header)
+def _decode(body: _Body, limits: Limits) -> LayerScan:
+    header = from_json(body.take(int.from_bytes(body.take(4), "little")), _Header)
     _need(header.version == VERSION and header.byteorder == sys.byteorder, "another version or machine")
     _need(header.limits == _bounds(limits), "made under other limits")
     count = header.entries
     numbers = (header.blob_size, header.content_size, header.units, header.skippable, count, header.rare, header.names)
     _need(min(numbers) >= 0 and count <= limits.entries, "a number is out of range")
-    at = 4 + length
-    rare = from_msgpack(body[at : at + header.rare], _Rare)
-    at += header.rare
+    rare_data = body.take(header.rare)
     table = EntryTable()
     for name, code in _COLUMNS:
-        column = array(code)
-        at = _fill(column, body, at, count)
-        setattr(table, name, column)
-    table.flag_bits = bytearray(_slice(body, at, count))
-    at += count
-    table.names = bytes(_slice(body, at, header.names))
-    at += header.names
+        setattr(table, name, body.fill(array(code), count))
+    table.flag_bits = bytearray(body.take(count))
+    table.names = body.take(header.names)
     if header.nanos:
-        table.mtime_nanos = array("i")
-        at = _fill(table.mtime_nanos, body, at, count)
+        table.mtime_nanos = body.fill(array("i"), count)
     if header.digests:
-        table.digests = bytearray(_slice(body, at, 32 * count))
-        at += 32 * count
-    _need(at == len(body), "bytes are left over")
+        table.digests = bytearray(body.take(32 * count))
+    body.end()
+    rare = from_msgpack(rare_data, _Rare)
     table.dirs = rare.dirs
     table.metas = rare.metas
     table.links = rare.links
@@ -224,18 +257,6 @@ def _decode(data: bytes, limits: Limits) -> LayerScan:
         error=None,
         access=access,
     )
-
-
-def _slice(body: memoryview, at: int, length: int) -> memoryview:
-    _need(at + length <= len(body), "the index is cut off")
-    return body[at : at + length]
-
-
-def _fill(column: Any, body: memoryview, at: int, count: int) -> int:
-    size: int = count * column.itemsize
-    _need(column.itemsize == _SIZES[column.typecode], "another machine")
-    column.frombytes(_slice(body, at, size))
-    return at + size
 
 
 def _index(i: int, count: int) -> bool:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import itertools
 import os
 import pickle
 import random
 import time
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,10 +25,10 @@ from imagepeel.archive.cache_dir import CacheDir, default_path
 from imagepeel.archive.source import MemorySource
 from imagepeel.errors import ImagepeelError
 from imagepeel.formats.tar.table import EntryTable
-from imagepeel.layers import index_cache
+from imagepeel.layers import index_cache, index_codec
 from imagepeel.layers.content import LayerContent
 from imagepeel.layers.index_cache import SMALL_READS, Budget, IndexCache, SmallReads
-from imagepeel.layers.index_codec import MAGIC, BadIndex, decode, encode
+from imagepeel.layers.index_codec import MAGIC, BadIndex
 from imagepeel.layers.scan import LayerScan, scan_layer
 from imagepeel.limits import DEFAULT, Limits
 from imagepeel.rootfs.layer_events import layer_counts
@@ -55,6 +57,14 @@ FACTS += ("header_offset", "data_offset", "pax", "sparse", "xattrs", "crc32", "i
 def scanned(*, digests: bool = False, compression: str = "gzip", entries: list[Any] = ENTRIES) -> LayerScan:
     blob = forge.compress(forge.encode(entries, trailing=b"\0" * 600 + b"tail"), compression)
     return scan_layer(MemorySource(blob), DEFAULT, layer=0, digests=digests)
+
+
+def encode(scan: LayerScan, limits: Limits) -> bytes:
+    return b"".join(index_codec.encode(scan, limits))
+
+
+def decode(data: bytes, limits: Limits) -> LayerScan:
+    return index_codec.decode(io.BytesIO(data), limits)
 
 
 def facts(table: EntryTable) -> list[tuple[Any, ...]]:
@@ -564,3 +574,26 @@ def test_pieces_stay_within_their_budget() -> None:
     heads.put(30, bytes(70))
     assert heads.get(0, 100) is not None and budget.left == 0
     assert SMALL_READS <= 4 * 1024 * 1024
+
+
+def test_an_index_is_written_and_read_column_by_column(tmp_path: Path) -> None:
+    # Held whole beside the table, it doubles the memory of a large layer.
+    scan = scanned(entries=[forge.file(f"f{n}", b"") for n in range(20_000)])
+    folder = CacheDir(tmp_path / "cache")
+    tracemalloc.start()
+    try:
+        assert folder.write("layer-0.index", *index_codec.encode(scan, DEFAULT))
+        written = tracemalloc.get_traced_memory()[1]
+        tracemalloc.reset_peak()
+        before = tracemalloc.get_traced_memory()[0]
+        file = folder.open("layer-0.index")
+        assert file is not None
+        with file:
+            again = index_codec.decode(file, DEFAULT)
+        held, peak = (number - before for number in tracemalloc.get_traced_memory())
+    finally:
+        tracemalloc.stop()
+    size = (tmp_path / "cache" / "layer-0.index").stat().st_size
+    assert size > 700_000 and facts(again.table)[-1] == facts(scan.table)[-1]
+    assert written < size / 2
+    assert peak < held + size / 2
