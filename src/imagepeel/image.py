@@ -23,6 +23,7 @@ from imagepeel.text import plural
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
 
     from imagepeel.archive.opened import OpenArchive
     from imagepeel.archive.source import Progress
@@ -352,6 +353,10 @@ class LayeredImage(Shown):
                 self._derived[owner] = owner(self)
             made: T = self._derived[owner]
             return made
+
+    def keeping_reads(self) -> AbstractContextManager[None]:
+        """Return a context in which the index cache keeps what is read, for the next run needs it as well."""
+        return self._pool.keeping_reads()
 
     # ---- filesystems --------------------------------------------------------------------------------------
 

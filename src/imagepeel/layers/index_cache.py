@@ -243,14 +243,14 @@ class IndexCache:
         name = _stack_name(what, scans)
         if name and any(scan.blob_size >= self.least for scan in scans):
             body = to_msgpack(value)
-            self.folder.write(name, _FACTS + hashlib.sha256(body).digest() + body)
+            self.folder.write(name, _FACTS, hashlib.sha256(body).digest(), body)
 
     def save(self) -> None:
         """Store the small reads of this run."""
         for digest, (reads, _) in self._small_reads.items():
             if reads.changed:
                 body = to_msgpack(reads.pieces())
-                self.folder.write(_name(digest, "heads"), _MAGIC + hashlib.sha256(body).digest() + body)
+                self.folder.write(_name(digest, "heads"), _MAGIC, hashlib.sha256(body).digest(), body)
                 reads.changed = False
 
     # ---- inside -------------------------------------------------------------------------------------------

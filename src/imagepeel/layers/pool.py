@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from imagepeel.archive.source import Progress
@@ -83,7 +83,7 @@ class ScanPool:
             if cached_anew:
                 anew.append(scan.blob_size)
                 # The first run of an image may read any of its files, more than the cache should keep.  So it keeps
-                # none of its reads, and `read_ahead` reads what later runs need when it ends.
+                # those of a prediction alone, and `read_ahead` reads what else later runs need when it ends.
                 if self.cache is not None and self.reads_ahead(sum(anew)):
                     self.cache.budget.paused = True
             stored = group[0].record.stored
@@ -137,6 +137,19 @@ class ScanPool:
         self._scans[key] = known
         self._kept += known.whole.size if known.whole is not None else 0
         return known, anew
+
+    @contextmanager
+    def keeping_reads(self) -> Iterator[None]:
+        """While it lasts, the cache keeps what is read, also in the first run of an image."""
+        budget = self.cache.budget if self.cache is not None else None
+        paused = budget is not None and budget.paused
+        if budget is not None:
+            budget.paused = False
+        try:
+            yield
+        finally:
+            if budget is not None:
+                budget.paused = paused
 
     def reads_ahead(self, anew: int) -> bool:
         """Whether so many stored bytes were read anew for the cache that the next run should find more in it."""

@@ -57,5 +57,6 @@ class _Predictions(dict[tuple[ProcessOptions, str], Prediction]):
             config = msgspec.structs.replace(config, os=image.os)
         if len(self) > _MOST:
             self.clear()
-        found = predict(rootfs, config, options, architecture=image.architecture or None, load=load)
+        with image.keeping_reads():
+            found = predict(rootfs, config, options, architecture=image.architecture or None, load=load)
         return self.setdefault(key, found)

@@ -440,13 +440,17 @@ def test_an_image_with_a_cache_survives_pickling(archive: Path, folder: Path) ->
 
 
 @pytest.mark.usefixtures("later")
+@pytest.mark.parametrize("asked", ["a file", "a file, after the process"])
 def test_the_first_run_reads_ahead_for_a_second_one_that_asks_for_something_else(
-    archive: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+    archive: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, asked: str
 ) -> None:
     monkeypatch.setattr("imagepeel.layers.pool.READ_AHEAD", 1)
     with open_archive(archive) as plain:
         truth = msgspec.to_builtins(plain.image().process())
     with open_archive(archive, cache=IndexCache(CacheDir(folder), least=0)) as opened:
+        if asked == "a file, after the process":
+            opened.image().scan()
+            assert msgspec.to_builtins(opened.image().process()) == truth
         opened.image().rootfs.read("/bin/tool", 30_000, 1_000)
     spy = Spy(monkeypatch)
     with open_archive(archive, cache=IndexCache(CacheDir(folder), least=0)) as opened:
