@@ -411,12 +411,8 @@ def _compare_link(table: EntryTable, notes: Notes, i: int, origin: int) -> None:
 
 
 def _root(table: EntryTable, notes: Notes) -> None:
-    """Look at entries whose name means the root itself: they stand in the root directory and have no name."""
-    ends = table.name_ends
-    directories = table.dir_ids
-    for i in sorted(table.raw_names):
-        if directories[i] or ends[i] != (ends[i - 1] if i else 0):
-            continue
+    """Look at entries whose name means the root itself."""
+    for i in table.roots():
         entry = Entry(table, i)
         if entry.type == PAX_GLOBAL or go_clean(entry.raw_name.lstrip(b"/"))[:1] == [b".."]:
             continue
@@ -434,9 +430,9 @@ def _root(table: EntryTable, notes: Notes) -> None:
                 degree=Degree.ATTRIBUTES_ONLY,
             )
     if any(name in table.names for name in _STARGZ):
+        names, directories = table.names, table.dir_ids
         start = 0
-        names = table.names
-        for i, end in enumerate(ends):
+        for i, end in enumerate(table.name_ends):
             if not directories[i] and names[start:end] in _STARGZ:
                 notes.add(
                     "STARGZ",

@@ -6,8 +6,10 @@ ordinary texlive image.  Names are split into an interned directory and a basena
 
 from __future__ import annotations
 
+import sys
 from array import array
 from collections.abc import Callable, Iterator, Sequence
+from itertools import compress
 from typing import TYPE_CHECKING, Literal, overload
 
 import msgspec
@@ -36,6 +38,11 @@ if TYPE_CHECKING:
 
 DOT_SLASH, SLASH, TRAILING, ODD_NAME, HAS_EXTRA, ESCAPES, WHITEOUT, UNHASHED = 1, 2, 4, 8, 16, 32, 64, 128
 """Bits of the flags column.  The first four rebuild the raw name, ESCAPES says that `..` left the root."""
+
+_LAST_BYTE = 0 if sys.byteorder == "little" else array("I").itemsize - 1
+"""Where in the memory of a number its last byte is."""
+_AT_ONCE = 10_000
+"""Numbers of which copies are made."""
 
 EntryKind = Literal["file", "dir", "symlink", "hardlink", "char", "block", "fifo", "global-header", "unknown"]
 """What an entry of a tar stream is; a global header describes others, and a type that nobody knows is unknown."""
@@ -232,6 +239,30 @@ class EntryTable(Shown, Sequence["Entry"]):
     def crc32(self, i: int) -> int | None:
         """Return the CRC-32 of the content, None where the scan took none (sparse and empty files, other types)."""
         return None if self.flag_bits[i] & UNHASHED else self.crcs[i]
+
+    def headed(self, wanted: Sequence[bool]) -> Iterator[int]:
+        """Yield the entries whose header is wanted, in stream order, by a search at C speed.
+
+        `wanted` says it of each of `metas`.
+        """
+        marks = bytearray(256)
+        for number in compress(range(len(wanted)), wanted):
+            marks[number & 255] = 1
+        if not any(marks):
+            return
+        for start in range(0, len(self), _AT_ONCE):
+            numbers = self.meta_ids[start : start + _AT_ONCE]
+            # The last byte of its number tells of nearly every other entry that its header is not.
+            last = numbers.tobytes()[_LAST_BYTE :: numbers.itemsize].translate(marks)
+            at = last.find(1)
+            while at >= 0:
+                if wanted[numbers[at]]:
+                    yield start + at
+                at = last.find(1, at + 1)
+
+    def roots(self) -> Iterator[int]:
+        """Yield the entries for the root itself, such as `./`, in stream order; `raw_names` has the name of each."""
+        return (i for i in sorted(self.raw_names) if not self.dir_ids[i] and not self.basename(i))
 
     def flagged(self, bit: int) -> Iterator[int]:
         """Yield the entries that have a flag, in stream order, by a search at C speed."""

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from imagepeel.formats.tar.header import DIRECTORY, REGULAR
+from imagepeel.formats.tar.header import REGULAR
 from imagepeel.formats.tar.table import WHITEOUT, EntryTable
 from imagepeel.formats.tar.whiteouts import PREFIX, Mark, parse
 from imagepeel.rootfs.engines.indexed import IndexedDirectory
@@ -160,9 +160,8 @@ class _Stack:
     def _directories_of(self, layer: IndexedLayer) -> bool:
         """Take in the directories of a layer, described or implied; False where one takes another thing's place."""
         table = layer.table
-        described = [meta.type == DIRECTORY for meta in table.metas]
         new: list[tuple[bytes, Attributes | None]] = [
-            (table.path(i), attributes(table, i)) for i, meta in enumerate(table.meta_ids) if described[meta]
+            (table.path(i), attributes(table, i)) for i in table.headed(layer.is_dir)
         ]
         for parent, names in layer.implied_dirs.items():
             new.extend((parent + b"/" + name if parent else name, None) for name in names)

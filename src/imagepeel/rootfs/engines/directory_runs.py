@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from imagepeel.formats.tar.table import EntryTable
@@ -60,6 +60,17 @@ class DirectoryRuns:
             range(self._run_start[r], self._run_end[r])
             for r in range(self._first[directory], self._first[directory + 1])
         ]
+
+    def together(self, directories: Sequence[int]) -> range | None:
+        """Return the entries of directories with sorted numbers as one range, None where they are no neighbours."""
+        if not directories or directories[-1] - directories[0] >= len(directories):
+            return None
+        runs = slice(self._first[directories[0]], self._first[directories[-1] + 1])
+        starts, ends = self._run_start[runs], self._run_end[runs]
+        if not starts:
+            return range(0)
+        whole = range(min(starts), max(ends))
+        return whole if len(whole) == sum(ends) - sum(starts) else None
 
     def indexes(self, directory: int) -> Iterator[int]:
         """Yield the entries that stand in a directory, in stream order."""

@@ -9,7 +9,6 @@ of that code in the conformance cases.
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator
 
 import msgspec
 
@@ -69,7 +68,7 @@ def agrees_with_containerd(table: EntryTable, rules: UnpackRules) -> bool:
     """Say whether names and attributes of a layer are such that these rules agree with containerd's on them."""
     if any(b".." in name for name in table.raw_names.values()):
         return False
-    if rules.applies_root and any(_reaches_root(Entry(table, i).raw_name) for i in _roots(table)):
+    if rules.applies_root and any(_reaches_root(Entry(table, i).raw_name) for i in table.roots()):
         return False
     for i in table.extras:
         entry = Entry(table, i)
@@ -79,15 +78,6 @@ def agrees_with_containerd(table: EntryTable, rules: UnpackRules) -> bool:
             if other or xattr_errno(key, kind):
                 return False
     return True
-
-
-def _roots(table: EntryTable) -> Iterator[int]:
-    """Yield the entries for the root itself."""
-    at = -1
-    for _ in range(table.dir_ids.count(0)):
-        at = table.dir_ids.index(0, at + 1)
-        if not table.basename(at):
-            yield at
 
 
 def _reaches_root(raw_name: bytes) -> bool:

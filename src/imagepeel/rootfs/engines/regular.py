@@ -168,18 +168,16 @@ def _ways(directories: Iterable[bytes]) -> dict[bytes, list[bytes]]:
 def is_regular(indexed: IndexedLayer) -> bool:
     """Say whether the entries of a layer come out the same in any order, and note what their trees need."""
     table, runs = indexed.table, indexed.runs
-    metas, flags = table.meta_ids, table.flag_bits
     types = [meta.type for meta in table.metas]
     if any(kind not in KIND and kind != HARDLINK for kind in types):
         return False
     if any(m.type in (CHAR, BLOCKDEV) and (m.major >= 1 << 32 or m.minor >= 1 << 32) for m in table.metas):
         return False
-    is_dir = indexed.is_dir
-    special = flags.translate(_SPECIAL)
+    special = table.flag_bits.translate(_SPECIAL)
     if special.count(2):
         return False
     described: set[bytes] = {b""}
-    described.update(table.path(i) for i, meta in enumerate(metas) if is_dir[meta] and not special[i])
+    described.update(table.path(i) for i in table.headed(indexed.is_dir) if not special[i])
     indexed.has_whiteouts = special.count(1) > 0
     for directory, path in enumerate(table.dirs):
         if len(path) >= PATH_MAX - NAME_MAX - 2:

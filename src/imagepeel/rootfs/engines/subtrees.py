@@ -24,8 +24,8 @@ _start = attrgetter("start")
 class Below(Iterable[int]):
     """The entry of each path below a directory, and -1 for each directory that no entry describes."""
 
-    def __init__(self, runs: DirectoryRuns, directories: Iterable[int] | None, root: int | None, implied: int) -> None:
-        """`directories` are those whose entries lie below, None for all of the layer."""
+    def __init__(self, runs: DirectoryRuns, directories: Sequence[int], root: int | None, implied: int) -> None:
+        """`directories` are the numbers of those whose entries lie below, sorted."""
         self._runs = runs
         self._directories = directories
         self._root = root
@@ -34,8 +34,9 @@ class Below(Iterable[int]):
 
     def ranges(self) -> Iterator[range]:
         """Yield the entries, neighbours together, but no more than a caller may copy columns of."""
-        if self._directories is None:
-            yield from self._pieces(range(len(self._runs.table)))
+        together = self._runs.together(self._directories)
+        if together is not None:
+            yield from self._pieces(together)
             return
         runs = chain.from_iterable(map(self._runs.of, self._directories))
         joined = range(0)
@@ -75,7 +76,7 @@ class Subtrees:
     def below(self, path: bytes, number: int | None) -> Below:
         """Return what lies below a directory; `number` is its place in the table, None where no entry stands in it."""
         if not path:
-            return Below(self._runs, None, self._root, self._sums[-1])
+            return Below(self._runs, range(self._count), self._root, self._sums[-1])
         if self._sorted is None:
             self._sorted = array("I", sorted(range(self._count), key=self._path_of))
         edges = path + b"/", path + b"0"

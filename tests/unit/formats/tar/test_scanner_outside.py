@@ -154,3 +154,21 @@ def test_offsets_agree_with_tarfile(tree: Path, tmp_path: Path) -> None:
     table = scan((tmp_path / "t.tar").read_bytes()).table
     assert [entry.data_offset for entry in table] == [member.offset_data for member in members]
     assert [os.fsdecode(entry.raw_name).rstrip("/") for entry in table] == [member.name for member in members]
+
+
+def test_entries_of_a_header_are_found_among_many_headers_as_tarfile_has_them(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "t.tar", "w") as tar:
+        for number in range(21_000):
+            info = tarfile.TarInfo("./" if number in (7, 20_500) else f"{number}")
+            info.uid = number % 700  # more headers than a byte has values
+            info.type = tarfile.DIRTYPE if number % 50 == 7 or info.name == "./" else tarfile.REGTYPE
+            tar.addfile(info)
+    with tarfile.open(tmp_path / "t.tar") as reference:
+        members = reference.getmembers()
+    table = scan((tmp_path / "t.tar").read_bytes()).table
+    assert len(table.metas) > 256
+    directories = [i for i, member in enumerate(members) if member.isdir()]
+    assert list(table.headed([meta.type == tarfile.DIRTYPE for meta in table.metas])) == directories
+    assert list(table.headed([True] * len(table.metas))) == list(range(len(members)))
+    assert list(table.headed([False] * len(table.metas))) == []
+    assert list(table.roots()) == [i for i, member in enumerate(members) if member.name == "."] == [7, 20_500]
