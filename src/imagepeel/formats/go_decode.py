@@ -91,6 +91,28 @@ def unread(data: bytes, kind: GoType, *, stream: bool = False) -> str | None:
     return walk.saved
 
 
+def fits(value: Any, kind: GoType) -> bool:
+    """Return whether Go makes a value of a type of a JSON value that Python has read; False where that must be asked.
+
+    The value is one of a text that is JSON for both, and in which no object has a key twice.
+    """
+    if value is None or kind.reader == "any":
+        return True
+    if isinstance(value, dict):
+        if kind.reader == "struct":
+            named = ((_field(key, kind.fields), item) for key, item in value.items())
+            return all(field is None or fits(item, kind.fields[field]) for field, item in named)
+        return kind.reader == "map" and all(fits(item, kind.of or STRING) for item in value.values())
+    if isinstance(value, list):
+        of = kind.of if kind.reader == "list" else STRING if kind.reader == "words" else None
+        return of is not None and all(fits(item, of) for item in value)
+    if isinstance(value, str):
+        return kind.reader in ("string", "words") or (kind.reader == "time" and time_error(_written(value)) is None)
+    if isinstance(value, bool):
+        return kind.reader == "bool"
+    return kind.reader == "int" and isinstance(value, int) and -(1 << 63) <= value < 1 << 63
+
+
 def _no_constant(name: str) -> Any:
     raise ValueError(name)  # NaN is no JSON, for Go
 

@@ -17,7 +17,7 @@ from imagepeel.formats.go_decode import GoType
 from imagepeel.loading.lookup import Contents
 from imagepeel.loading.streams import StreamFault, of_file
 from imagepeel.oci.digest import can_verify, digest_of, from_hex
-from imagepeel.oci.json_document import lookup, parse_json
+from imagepeel.oci.json_document import OddObject, lookup, parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -319,7 +319,9 @@ class Delivery:
             return None
         if state is ConfigState.DAMAGED and self.archive.members.file(self.record.config_member) is None:
             return None
-        return self.contents.unread_bytes(self.config_bytes, kind)
+        config = self.record.config
+        read = config.raw if config is not None and config.raw_bytes and not isinstance(config.raw, OddObject) else {}
+        return self.contents.unread_bytes(self.config_bytes, kind, read=read)
 
     @property
     def no_rootfs(self) -> bool:

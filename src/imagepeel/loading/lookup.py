@@ -17,12 +17,12 @@ from imagepeel.archive.kinds.kind import MANIFEST
 from imagepeel.archive.members import leaves_root, normalise
 from imagepeel.errors import ImagepeelError
 from imagepeel.evidence import Location, text
-from imagepeel.formats.go_decode import GoType, unread
+from imagepeel.formats.go_decode import GoType, fits, unread
 from imagepeel.loading import reference
 from imagepeel.loading.answer import TMP
 from imagepeel.loading.structs import OCI_IMAGE
 from imagepeel.oci.docker_archive import ArchiveManifest, archive_manifests_of
-from imagepeel.oci.json_document import lookup, parse_json
+from imagepeel.oci.json_document import JsonObject, lookup, parse_json
 from imagepeel.oci.layout import MARKER
 from imagepeel.rootfs.tree.inode import PATH_MAX
 
@@ -284,11 +284,16 @@ class Contents:
         data = self.bytes_of(member)
         return self.unread_bytes(data, kind, stream=stream) if data is not None else None
 
-    def unread_bytes(self, data: bytes, kind: GoType, *, stream: bool = False) -> str | None:
-        """Say the same of bytes, once: each image of the file asks it of the list that names them all."""
+    def unread_bytes(
+        self, data: bytes, kind: GoType, *, stream: bool = False, read: JsonObject | None = None
+    ) -> str | None:
+        """Say the same of bytes, once: each image of the file asks it of the list that names them all.
+
+        `read` is what all readers of JSON find in them, where that is known.
+        """
         key = (data, id(kind), stream)
         if key not in self._unread:
-            self._unread[key] = unread(data, kind, stream=stream)
+            self._unread[key] = None if read and fits(read, kind) else unread(data, kind, stream=stream)
         return self._unread[key]
 
     @cached_property

@@ -21,6 +21,11 @@ from imagepeel.text import plural
 
 JsonObject = dict[str, Any]
 
+
+class OddObject(JsonObject):
+    """The object of a document about which something was odd: what others read there may differ."""
+
+
 _STRING = late(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
 """One JSON string; an unterminated one runs to the end, so that matching stays linear on any input."""
 _TOKENS = late(rb'(?:[^"]++|"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)){1,500000}+', re.DOTALL)
@@ -100,7 +105,7 @@ def parse_json(data: bytes, where: Location | None = None, limits: Limits = DEFA
             note("json-surrogate", "a \\u escape is half of a pair; engines read a replacement character there")
     for key in repeated:
         note("json-duplicate-key", f"the key {key!r} occurs twice in one object; the last one counts")
-    return value, tuple(anomalies)
+    return OddObject(value) if anomalies and isinstance(value, dict) else value, tuple(anomalies)
 
 
 def _last_of_each_key(repeated: list[str]) -> Callable[[list[tuple[str, Any]]], JsonObject]:

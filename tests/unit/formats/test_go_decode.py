@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-import pytest
+import json
+from typing import Any
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from imagepeel.errors import ImagepeelError
 from imagepeel.formats.go_decode import (
     BOOL,
     INT,
@@ -12,11 +18,13 @@ from imagepeel.formats.go_decode import (
     TIME,
     WORDS,
     GoType,
+    fits,
     list_of,
     struct,
     time_error,
     unread,
 )
+from imagepeel.oci.json_document import OddObject, parse_json
 
 INNER = struct("container.Config", Cmd=WORDS, Env=STRINGS, Tty=BOOL, StopTimeout=INT)
 IMAGE = struct("image.Image", config=INNER, created=TIME, author=STRING, os__version=STRING)
@@ -52,6 +60,29 @@ FIELD = "json: cannot unmarshal {} into Go struct field {} of type {}"
 )  # fmt: skip
 def test_what_go_says_of_a_type(data: bytes, words: str | None) -> None:
     assert unread(data, IMAGE) == words
+    try:
+        value, odd = parse_json(data)
+    except ImagepeelError:
+        return
+    assert isinstance(value, OddObject) == (bool(odd) and isinstance(value, dict))
+    if not odd:
+        assert fits(value, IMAGE) == (words is None)
+
+
+KEYS = st.sampled_from(["config", "Cmd", "ENV", "tty", "created", "x"])
+NUMBERS = st.integers(-(10**25), 10**25) | st.floats(allow_nan=False, allow_infinity=False)
+VALUES = st.recursive(
+    st.none() | st.booleans() | NUMBERS | st.text() | st.just("2026-01-02T03:04:05Z"),
+    lambda inner: st.lists(inner) | st.dictionaries(KEYS, inner),
+)
+
+
+@given(VALUES, st.sampled_from([IMAGE, INNER, INT, TIME, WORDS, STRINGS]))
+def test_what_fits_is_what_is_read(value: Any, kind: GoType) -> None:
+    data = json.dumps(value).encode()
+    parsed, odd = parse_json(data)
+    if not odd:
+        assert fits(parsed, kind) == (unread(data, kind) is None)
 
 
 def test_a_struct_without_a_name_has_none_in_the_error() -> None:
