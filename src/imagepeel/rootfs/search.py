@@ -84,17 +84,16 @@ class Hidden(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def search(rootfs: Rootfs, query: Query, *, top: Name = b"/") -> Iterator[tuple[bytes, Inode]]:
-    """Yield the (path, node) of a view that match, depth first, names sorted; links are not followed.
+    """Return the (path, node) of a view that match, depth first, names sorted; links are not followed.
 
     `top` is where to start, itself included; patterns still count from the root.  NotFound when it does not exist.
     """
     named, fits = path_matcher(query), _predicate(query)
     by_name = _name_matcher(query)
-    for path, node in rootfs.walk(
+    walk = rootfs.walk(
         _start(rootfs, query, raw(top)), named if by_name is None else by_name, by_name=by_name is not None
-    ):
-        if fits(node):
-            yield path, node
+    )
+    return walk if query.only_path else ((path, node) for path, node in walk if fits(node))
 
 
 def search_layer(table: EntryTable, query: Query) -> Iterator[Entry]:

@@ -280,7 +280,7 @@ class Rootfs(Shown):
             for name, child in names:
                 path = prefix + b"/" + name
                 if wants is None or wants(name if by_name else path):
-                    yield path, self._node(child)
+                    yield path, self._node(child) if isinstance(child, Merged) or not child.ino else child
                 if isinstance(child, Merged):
                     stack.append((path, _in_order(child, None if by_name else path, wanted)))
                     break

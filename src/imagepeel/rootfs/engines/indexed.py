@@ -130,11 +130,14 @@ class IndexedDirectory(Inode):
         if not isinstance(wanted, NamePattern) or self.indexed.has_whiteouts:
             return self._make(self.listing(), wanted)
         chosen, on_the_way = self.indexed.chosen(wanted)
-        listed = {name: IMPLIED for name in self.indexed.implied_dirs.get(self.path, ()) if wanted(name)}
+        made = {name: self.node(name, IMPLIED) for name in self.indexed.implied_dirs.get(self.path, ()) if wanted(name)}
+        name_of, node = self.indexed.runs.name, self.node
         for run in self._runs():
             first = bisect_left(chosen, run.start)
-            listed.update(self._named(chosen[first : bisect_left(chosen, run.stop, first)]))
-        made = {name: self.node(name, i) for name, i in listed.items()}
+            for i in chosen[first : bisect_left(chosen, run.stop, first)]:
+                name = name_of(i)
+                if name:  # without one it is the root's own entry
+                    made[name] = node(name, i)
         for name in on_the_way.get(self.path, ()):
             if name not in made:
                 made[name] = self.node(name, IMPLIED, bare=True)
