@@ -22,9 +22,11 @@ from imagepeel.errors import ImagepeelError
 from imagepeel.forge import programs
 from imagepeel.forge.elf import elf
 from imagepeel.formats.ldcache import CACHE_IDS
+from imagepeel.present.process import process_document
 from imagepeel.process.image_prediction import predict_image
 from imagepeel.render.json import pieces
 from imagepeel.render.layout import _cut
+from imagepeel.render.terminal import print_document
 from imagepeel.results.process import process_result
 from imagepeel.rootfs.layer_events import layer_counts, lost_files
 from imagepeel.rootfs.tree.inode import MANY
@@ -119,11 +121,14 @@ SIZES: dict[Callable[[int], bytes], int] = {
 
 
 def ask(data: bytes, verb: str) -> None:
-    if verb == "json":
-        with open_archive(io.BytesIO(data)) as archive:
+    if verb in ("json", "verbose"):
+        with open_archive(io.BytesIO(data)) as archive, open(os.devnull, "w", encoding="utf-8") as out:
             image = archive.image()
-            for _ in pieces("process", process_result(image, predict_image(image))):
-                pass
+            result = process_result(image, predict_image(image))
+            if verb == "json":
+                out.writelines(pieces("process", result))
+            else:
+                print_document(process_document(result), out)
         return
     try:
         verbs(data, (verb,))
@@ -221,12 +226,14 @@ def peak(data: bytes, verb: str) -> int:
 @pytest.mark.parametrize(
     ("make", "n", "most"), [(variables, 2_000, 800), (variable, 1_000_000, 6)], ids=["variables", "variable"]
 )
-@pytest.mark.parametrize("verb", ["process", "json", "findings", "explain"])
+@pytest.mark.parametrize("verb", ["process", "json", "verbose", "findings", "explain"])
 def test_one_more_takes_no_more_memory_than_a_few_copies(
     make: Callable[[int], bytes], n: int, most: int, verb: str
 ) -> None:
     if (make, verb) == (variables, "process"):
         most = 1_400  # callers get a value of each
+    elif (make, verb) == (variable, "verbose"):
+        most = 12  # a line that is cut to the width of the terminal
     few, many = make(n), make(2 * n)
     ask(few, verb)
     each = (peak(many, verb) - peak(few, verb)) / n

@@ -10,7 +10,7 @@ medium.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -163,7 +163,7 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
 class Items(msgspec.Struct, frozen=True, kw_only=True, tag="items"):
     """Entries of a list, one below the other."""
 
-    items: tuple[Item, ...]
+    items: Sequence[Item]
 
 
 class Lines(msgspec.Struct, frozen=True, kw_only=True, tag="lines"):
@@ -324,13 +324,15 @@ def evidence_of(block: DocumentBlock) -> Iterator[Evidence]:
             yield node.evidence
             pending[:0] = node.children
     elif isinstance(block, Items):
-        rest = list(block.items)
-        while rest:
-            one = rest.pop(0)
-            yield one.evidence
-            rest[:0] = one.items
+        yield from _evidence_of_items(block.items)
     elif isinstance(block, ReceiptRef):
         yield Evidence(receipts=(block.receipt,))
+
+
+def _evidence_of_items(items: Sequence[Item]) -> Iterator[Evidence]:
+    for one in items:
+        yield one.evidence
+        yield from _evidence_of_items(one.items)
 
 
 # ---- building ---------------------------------------------------------------------------------------------

@@ -110,7 +110,10 @@ def prediction_sections(
             items(*(item(code(quote(word)), dim(f"   {reader_in_words(one)}")) for word, one in rows)), title="argv"
         )
     if found.env:
-        yield section(items(*(_variable(one, knows_user=known) for one in found.env)), title="environment")
+        from imagepeel.present.entries import Entries  # start time
+
+        shown = Entries(found.env, lambda one: _variable(one, knows_user=known))
+        yield section(Items(items=shown), title="environment")
     yield from _trace(found.steps, receipts)
     if found.pid1 is not None and not refused_before(found):
         yield _process_one(found.pid1, found.wrapped)

@@ -43,7 +43,9 @@ def document_markdown(document: Document, *, receipts: bool = False) -> str:
             lines.extend(_block(block))
             if receipts and not isinstance(block, ReceiptRef):
                 lines.extend(_receipts(block, seen))
-    return "\n".join(lines).rstrip() + "\n"
+    while not (last := lines.pop().rstrip()):
+        pass  # the first line never is empty
+    return "\n".join((*lines, last, ""))
 
 
 def inline(text: Text) -> str:

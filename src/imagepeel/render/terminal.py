@@ -208,12 +208,12 @@ def _paragraph(words: Line, indent: int, screen: _Screen) -> Iterator[Line]:
     return _indented(wrapped(words, screen.beside(indent)), indent)
 
 
-def _items(items: tuple[Item, ...], indent: int, screen: _Screen) -> Iterator[Line]:
+def _items(items: Sequence[Item], indent: int, screen: _Screen) -> Iterator[Line]:
     """Yield entries with their labels aligned; one without a label begins at the margin."""
-    labels = [styled_line(item.label, DIM) for item in items]
-    width = max(map(line_cells, labels), default=0)
+    width = max((line_cells(styled_line(item.label)) for item in items if item.label), default=0)
     width += 2 if width else 0
-    for item, label in zip(items, labels, strict=True):
+    for item in items:
+        label = styled_line(item.label, DIM)
         lead = [(" " * indent, ""), *label]
         if item.label:
             lead.append((" " * (width - line_cells(label)), DIM))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Callable
 
 import msgspec
 import pytest
@@ -11,11 +12,16 @@ import pytest
 import imagepeel
 from imagepeel import forge
 from imagepeel.forge import programs
+from imagepeel.present.document import Document
+from imagepeel.present.process import process_document
 from imagepeel.process.engines.variables import Variables
 from imagepeel.process.image_prediction import predict_image
 from imagepeel.process.spec.options import ProcessOptions
 from imagepeel.process.spec.values import EnvVar
+from imagepeel.render.html import document_html
 from imagepeel.render.json import dumps
+from imagepeel.render.markdown import document_markdown
+from imagepeel.render.terminal import document_text
 from imagepeel.results.process import process_result
 
 ENV = ["PATH=/bin", "A=1", "B=b=b", "A=2", "gone", "E="]
@@ -64,6 +70,17 @@ def test_json_has_every_variable(image: imagepeel.Image) -> None:
     names = [one["name"] for one in json.loads(said)["result"]["prediction"]["env"]]
     assert sorted(names) == ["A", "B", "E", "HOME", "HOSTNAME", "PATH"]
     assert msgspec.json.decode(msgspec.json.encode(given), type=type(given)) == given
+
+
+@pytest.mark.parametrize("form", [document_text, document_markdown, document_html])
+def test_pages_show_every_variable(image: imagepeel.Image, form: Callable[[Document], str]) -> None:
+    kept, given = (
+        process_document(process_result(image, found))
+        for found in (predict_image(image, ProcessOptions()), image.process())
+    )
+    said = form(kept)
+    assert said == form(given)
+    assert all(said.count(one) == 1 for one in ("A=2", "B=b=b", "HOME=/"))
 
 
 def test_a_windows_image_tells_no_places() -> None:
