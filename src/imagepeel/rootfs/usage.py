@@ -197,7 +197,7 @@ def kinds(rootfs: Rootfs) -> Counter[NodeKind]:
             if isinstance(below, Below) and not links:
                 metas[-1] = below.implied
                 for run in below.ranges():
-                    metas.update(table.meta_ids[run.start : run.stop])
+                    metas.update(table.headers(run))
             else:
                 metas.update(table.meta_ids[links.get(i, i)] if i >= 0 else -1 for i in below)
             for meta, found in metas.items():

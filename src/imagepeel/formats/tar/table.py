@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import sys
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import compress
 from typing import TYPE_CHECKING, Literal, overload
 
@@ -259,6 +260,16 @@ class EntryTable(Shown, Sequence["Entry"]):
                 if wanted[numbers[at]]:
                     yield start + at
                 at = last.find(1, at + 1)
+
+    def headers(self, run: range) -> Mapping[int, int]:
+        """Return how many entries of a run have each header, by its place in `metas`; what stands first comes first."""
+        numbers = self.meta_ids[run.start : run.stop]
+        if len(self.metas) > 256:
+            return Counter(numbers)
+        # The last byte of each number is all of it: bytes are counted without a number of each.
+        last = numbers.tobytes()[_LAST_BYTE :: numbers.itemsize]
+        there = filter(last.__contains__, range(len(self.metas)))
+        return {number: last.count(number) for number in sorted(there, key=last.find)}
 
     def roots(self) -> Iterator[int]:
         """Yield the entries for the root itself, such as `./`, in stream order; `raw_names` has the name of each."""

@@ -7,6 +7,7 @@ import shutil
 import stat
 import subprocess
 import tarfile
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -171,4 +172,21 @@ def test_entries_of_a_header_are_found_among_many_headers_as_tarfile_has_them(tm
     assert list(table.headed([meta.type == tarfile.DIRTYPE for meta in table.metas])) == directories
     assert list(table.headed([True] * len(table.metas))) == list(range(len(members)))
     assert list(table.headed([False] * len(table.metas))) == []
+    for run in (range(len(members)), range(50, 90)):
+        uids = Counter((members[i].uid, members[i].type) for i in run)
+        assert Counter({(table.metas[n].uid, table.metas[n].type): k for n, k in table.headers(run).items()}) == uids
     assert list(table.roots()) == [i for i, member in enumerate(members) if member.name == "."] == [7, 20_500]
+
+
+def test_few_headers_are_counted_as_tarfile_has_them(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "t.tar", "w") as tar:
+        for number in range(600):
+            info = tarfile.TarInfo(f"d/{number}")
+            info.type, info.linkname = ((tarfile.REGTYPE, ""), (tarfile.SYMTYPE, "x"))[number % 3 == 1]
+            tar.addfile(info)
+    with tarfile.open(tmp_path / "t.tar") as reference:
+        members = reference.getmembers()
+    table = scan((tmp_path / "t.tar").read_bytes()).table
+    for run in (range(600), range(1, 599), range(1, 2), range(0)):
+        found = {table.metas[number].type: count for number, count in table.headers(run).items()}
+        assert list(found.items()) == list(Counter(members[i].type for i in run).items())
