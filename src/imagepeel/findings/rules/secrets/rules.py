@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from imagepeel._lazy import late
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from imagepeel.findings.subject import Subject
 
 _ASSIGNED = late(r"(?<![^\s=\"'])([^\s=\"']++)=")
+_SETTING = ("ENV", "LABEL")
 
 
 def _what(secrets: tuple[Secret, ...]) -> str:
@@ -169,13 +171,11 @@ def _proved(value: str) -> tuple[Secret, ...]:
 )
 def secret_in_history(rule: Rule, subject: Subject) -> Iterator[Finding]:
     told: set[str] = set()
-    by_name: dict[str, list[str]] = {}
-    for entry in (*subject.config.env, *(f"{key}={value}" for key, value in subject.config.labels.items())):
-        by_name.setdefault(entry.partition("=")[0], []).append(entry)
+    by_name = _set_by_steps(subject)
     for index, step in enumerate(subject.instructions):
         # What ENV and LABEL say is found in the config itself, unless a later step replaced it.
         line = step.raw[:MAX_TEXT]
-        kept = step.keyword in ("ENV", "LABEL") and any(
+        kept = step.keyword in _SETTING and any(
             line.startswith(tuple(by_name.get(name[1], ())[-8:]), name.start()) for name in _ASSIGNED.finditer(line)
         )
         proved = () if kept else _quoted(line)
@@ -197,6 +197,18 @@ def secret_in_history(rule: Rule, subject: Subject) -> Iterator[Finding]:
             (subject.pointer(f"/history/{index}/created_by", index), "secret-config"),
             severity="high" if proved else "medium",
         )
+
+
+def _set_by_steps(subject: Subject) -> dict[str, list[str]]:
+    """The variables and labels of the config whose names a step sets: most of very many are set by none."""
+    lines = (step.raw[:MAX_TEXT] for step in subject.instructions if step.keyword in _SETTING)
+    found: dict[str, list[str]] = {name[1]: [] for line in lines for name in _ASSIGNED.finditer(line)}
+    labels = (f"{key}={value}" for key, value in subject.config.labels.items())
+    for entry in chain(subject.config.env, labels) if found else ():
+        name = entry.partition("=")[0]
+        if name in found:
+            found[name].append(entry)
+    return found
 
 
 def _quoted(line: str) -> tuple[Secret, ...]:
