@@ -16,7 +16,7 @@ import sys
 from array import array
 from itertools import pairwise
 from operator import gt, sub
-from typing import IO
+from typing import IO, Literal
 
 import msgspec
 
@@ -56,7 +56,7 @@ class BadIndex(Exception):
 
 class _Header(msgspec.Struct, frozen=True, kw_only=True):
     version: int
-    byteorder: str
+    byteorder: Literal["little", "big"]
     compression: Compression
     blob_size: int
     blob_digest: str
