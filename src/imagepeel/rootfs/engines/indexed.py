@@ -131,13 +131,13 @@ class IndexedDirectory(Inode):
             return self._make(self.listing(), wanted)
         chosen, on_the_way = self.indexed.chosen(wanted)
         made = {name: self.node(name, IMPLIED) for name in self.indexed.implied_dirs.get(self.path, ()) if wanted(name)}
-        name_of, node = self.indexed.runs.name, self.node
+        name_of, metas, is_dir = self.indexed.runs.name, self.indexed.table.meta_ids, self.indexed.is_dir
         for run in self._runs():
             first = bisect_left(chosen, run.start)
             for i in chosen[first : bisect_left(chosen, run.stop, first)]:
                 name = name_of(i)
                 if name:  # without one it is the root's own entry
-                    made[name] = node(name, i)
+                    made[name] = self.node(name, i) if is_dir[metas[i]] else self.indexed.found(i)
         for name in on_the_way.get(self.path, ()):
             if name not in made:
                 made[name] = self.node(name, IMPLIED, bare=True)

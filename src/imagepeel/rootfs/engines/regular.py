@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from imagepeel.formats.tar.header import BLOCKDEV, CHAR, DIRECTORY, HARDLINK, REGULAR, SYMLINK
 from imagepeel.formats.tar.table import ESCAPES, WHITEOUT, Entry, EntryTable, Extra
@@ -34,7 +35,7 @@ class IndexedLayer:
 
     __slots__ = (
         "_chosen",
-        "common_fields",
+        "_common",
         "extras",
         "first_ino",
         "has_device_whiteouts",
@@ -89,7 +90,7 @@ class IndexedLayer:
         """Made on first use."""
         self._chosen: tuple[NamePattern, array[int], dict[bytes, list[bytes]]] | None = None
         """The last question of this kind, and the answer."""
-        self.common_fields: list[_Common | None] = [None] * len(self.table.metas)
+        self._common: list[_Common | None] = [None] * len(self.table.metas)
         """What inodes of equal headers share; made on first use."""
 
     def chosen(self, wanted: NamePattern) -> tuple[array[int], dict[bytes, list[bytes]]]:
@@ -106,6 +107,22 @@ class IndexedLayer:
                     dirs.add(parent)
             self._chosen = wanted, found, _ways(dirs)
         return self._chosen[1:]
+
+    def common(self, number: int) -> _Common:
+        """Return what inodes with the header of that number have in common."""
+        common = self._common[number]
+        if common is None:
+            meta = self.table.metas[number]
+            kind = KIND[meta.type]
+            mode = 0o777 if kind == "symlink" else meta.mode & 0o7777
+            device = (meta.major, meta.minor) if kind in ("char", "block") else None
+            common = self._common[number] = (kind, mode, owner(meta.uid, 0), owner(meta.gid, 0), device)
+        return common
+
+    def found(self, i: int) -> Inode:
+        """Return what `inode` does for one of many that are found, made when it is looked at."""
+        shared = i in self.links or i in self.last_link
+        return self.inode(i) if shared else FoundInode(self, i)
 
     def inode(self, i: int) -> Inode:
         """Return the inode of a member that is no directory."""
@@ -130,15 +147,7 @@ class IndexedLayer:
     def _lone(self, i: int) -> Inode:
         """Return the inode of a member under one name: what `new_inode` and `apply_metadata` make, in one step."""
         table = self.table
-        number = table.meta_ids[i]
-        common = self.common_fields[number]
-        if common is None:
-            meta = table.metas[number]
-            kind = KIND[meta.type]
-            mode = 0o777 if kind == "symlink" else meta.mode & 0o7777
-            device = (meta.major, meta.minor) if kind in ("char", "block") else None
-            common = self.common_fields[number] = (kind, mode, owner(meta.uid, 0), owner(meta.gid, 0), device)
-        kind, mode, uid, gid, device = common
+        kind, mode, uid, gid, device = self.common(table.meta_ids[i])
         node = Inode(kind, mode, uid, gid, device=device, layer=self.index, entry=i)
         if kind == "file":
             node.size = table.sizes[i]
@@ -150,6 +159,27 @@ class IndexedLayer:
             apply_metadata(node, Entry(table, i))
         node.ino = self.first_ino + i
         return node
+
+
+class FoundInode(Inode):
+    """A member that a search found: what kind it is, and the rest once somebody asks.  Of most only paths are shown."""
+
+    __slots__ = ("_indexed",)
+
+    def __init__(self, indexed: IndexedLayer, i: int) -> None:
+        self._indexed = indexed
+        self.kind: NodeKind = indexed.common(indexed.table.meta_ids[i])[0]
+        self.entry: int | None = i
+        self.ino: int = indexed.first_ino + i
+
+    def __getattr__(self, name: str) -> Any:
+        # Python asks here for what has no value yet.
+        if name not in Inode.__slots__ or self.entry is None:
+            raise AttributeError(name)
+        made = self._indexed.inode(self.entry)
+        for one in Inode.__slots__:
+            setattr(self, one, getattr(made, one))
+        return getattr(self, name)
 
 
 def _ways(directories: Iterable[bytes]) -> dict[bytes, list[bytes]]:
