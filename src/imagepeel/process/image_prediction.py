@@ -25,7 +25,10 @@ def predict_image(image: LayeredImage, options: ProcessOptions | None = None, *,
 
     With `view` that filesystem is taken instead, and nobody asks whether the image can be loaded.
     """
-    return image.derived(_Predictions)[options or ProcessOptions(), view]
+    key = options or ProcessOptions(), view
+    found = image.derived(_Predictions)[key]
+    # The first prediction may have scanned the image, which drops what was derived before.
+    return image.derived(_Predictions).setdefault(key, found)
 
 
 def predict_whole(image: LayeredImage, options: ProcessOptions) -> Prediction:

@@ -62,6 +62,13 @@ def test_predictions_share_what_the_image_sets(image: imagepeel.Image) -> None:
     assert all(first[name] is second[name] for name in ("A", "B", "E"))
 
 
+def test_the_prediction_that_has_the_image_scanned_is_kept() -> None:
+    spec = forge.image(forge.layer(forge.file("x", programs.hello(), 0o755)), entrypoint=["/x"], env=ENV)
+    fresh = imagepeel.open(io.BytesIO(forge.to_bytes(spec, "oci-archive"))).image()
+    first = predict_image(fresh)
+    assert predict_image(fresh) is first and predict_image(fresh, ProcessOptions()) is first
+
+
 def test_json_has_every_variable(image: imagepeel.Image) -> None:
     kept, given = (process_result(image, found) for found in (predict_image(image, ProcessOptions()), image.process()))
     said = dumps("process", kept)
