@@ -2,7 +2,7 @@
 #   make demo     set up, forge a teaching image, explain it
 #   make test     set up and run the tests
 #   make judges-all   every recorded start again, for real; the tests start a sample of them
-#   make soak     many runs over a warm index cache, and each cut and flipped bit of ten small images: hours
+#   make soak     many runs over a warm index cache, each cut and flipped bit of ten small images, and of a cache: hours
 #   make docs     the documentation as a site, in docs/_site
 #   make site     imagepeel in a browser tab, a folder for any web server, in demo/site
 #   make pyodide  Python as WebAssembly, in demo/pyodide: the tests run the cells of the notebooks in it, with node
@@ -61,6 +61,7 @@ soak: $(STAMP)
 	$(BIN)/python tests/soak/first_decode.py 300
 	$(BIN)/python tests/soak/warm_runs.py 5000
 	$(BIN)/python tests/soak/damage.py
+	$(BIN)/python tests/soak/tampering.py
 	IMAGEPEEL_LARGE=50 $(BIN)/python -m pytest -q tests/hostile/test_large.py
 	IMAGEPEEL_SWAP_ROUNDS=100 $(BIN)/python -m pytest -q tests/world/test_swapping.py
 	IMAGEPEEL_SIGNAL_MOMENTS=100 IMAGEPEEL_CACHE_FLIPS=500 $(BIN)/python -m pytest -q \
