@@ -260,16 +260,25 @@ def _libraries(found: Prediction) -> Section:
 
 
 def _additions(additions: tuple[Addition, ...]) -> Section:
+    from imagepeel.present.entries import Entries  # start time
+
     origins = tuple(dict.fromkeys(addition.origin for addition in additions if addition.origin))
     ordinary: dict[str, list[str]] = {}
-    for one in additions:
+    others: list[int] = []
+    for index, one in enumerate(additions):
         if _ordinary(one):
             ordinary.setdefault(one.kind, []).append(one.path)
+        else:
+            others.append(index)
     # They hide nothing of this image, so their names say enough; --json says more.
     rows = [item(", ".join(paths), label=f"{kind + 's':<9}") for kind, paths in ordinary.items()]
-    rows += [_addition(one, shared=len(origins) == 1) for one in additions if not _ordinary(one)]
-    by = f" by {origins[0]}" if len(origins) == 1 else ""
-    return section(items(*rows), title=f"not in the tarball: what is added{by}")
+    shared = len(origins) == 1
+
+    def entry(one: Item | int) -> Item:
+        return _addition(additions[one], shared=shared) if isinstance(one, int) else one
+
+    by = f" by {origins[0]}" if shared else ""
+    return section(Items(items=Entries([*rows, *others], entry)), title=f"not in the tarball: what is added{by}")
 
 
 def _addition(one: Addition, *, shared: bool) -> Item:

@@ -32,11 +32,10 @@ def predict_image(image: LayeredImage, options: ProcessOptions | None = None, *,
 
 
 def predict_whole(image: LayeredImage, options: ProcessOptions) -> Prediction:
-    """Return the same for callers, who get a tuple of variables; all predictions of an image share those it sets."""
+    """Return the same for callers, who get tuples; all predictions of an image share the variables that it sets."""
     found = predict_image(image, options)
-    if isinstance(found.env, Variables):
-        return msgspec.structs.replace(found, env=found.env.all(image.derived(_Variables)))
-    return found
+    env = found.env.all(image.derived(_Variables)) if isinstance(found.env, Variables) else found.env
+    return msgspec.structs.replace(found, env=env, additions=tuple(found.additions))
 
 
 class _Variables(dict[int, EnvVar]):

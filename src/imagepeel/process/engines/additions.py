@@ -89,8 +89,7 @@ def additions(
             )
         )
     found.extend(engine.additions(argv))
-    found.extend(_volumes(rootfs, wanted, engine))
-    found.extend(_mounted(rootfs, options))
+    before, found = found, _mounted(rootfs, options)
     if options.init and engine.init_argv:
         found.append(Addition(kind="file", path=engine.init_argv[0], what="the init that --init adds", origin=who))
     found.append(
@@ -107,7 +106,12 @@ def additions(
     if engine.low_ports:
         what = "net.ipv4.ip_unprivileged_port_start=0: every user may listen on ports below 1024"
         found.append(Addition(kind="setting", path="", what=what, origin=who))
-    return tuple(found)
+    if not wanted.volumes:
+        return (*before, *found)
+    from imagepeel.process.engines.declared import Additions, TakenOver  # start time
+
+    taken = rootfs.derived(TakenOver).of(wanted.volumes, lambda path: _count(rootfs, path, 3)[1])
+    return Additions(before, wanted.volumes, taken, engine, found).kept()
 
 
 def _mounted(rootfs: Rootfs, options: ProcessOptions) -> list[Addition]:
@@ -138,26 +142,5 @@ def _mounted(rootfs: Rootfs, options: ProcessOptions) -> list[Addition]:
     if options.read_only:
         found.append(
             Addition(kind="setting", path="/", what="the root filesystem is read-only", origin="the command line")
-        )
-    return found
-
-
-def _volumes(rootfs: Rootfs, wanted: ProcessSpec, engine: Engine) -> list[Addition]:
-    words = {
-        "copy": "an anonymous volume; the image's content, owner and mode are copied into it",
-        "host-copy": "a directory of the host; the image's content is copied into it",
-        "ignore": "declared, and ignored by this engine: writes stay in the container",
-    }[engine.volumes]
-    found = []
-    for path in wanted.volumes:
-        _, examples = hidden(rootfs, path, 3)
-        found.append(
-            Addition(
-                kind="volume",
-                path=path,
-                what=words,
-                origin=f"Volumes of the image, {engine.label}",
-                examples=examples,
-            )
         )
     return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from typing import cast, overload
+from typing import Any, cast
 
 import msgspec
 
@@ -28,7 +28,36 @@ class Variable(msgspec.Struct, kw_only=True, gc=False):
         return self.text if end < 0 else self.text[:end]
 
 
-class Variables(Sequence[EnvVar]):
+class Later(Sequence[Any]):
+    """A sequence that keeps less than its items, which may be hundreds of thousands; it equals a tuple of them."""
+
+    def _at(self, index: int) -> Any:
+        raise NotImplementedError
+
+    def __getitem__(self, index: int | slice) -> Any:
+        places = range(len(self))[index]
+        return self._at(places) if isinstance(places, int) else tuple(map(self._at, places))
+
+    def __iter__(self) -> Iterator[Any]:
+        return map(self._at, range(len(self)))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Later | tuple):
+            return NotImplemented
+        return len(self) == len(other) and all(own == one for own, one in zip(self, other, strict=True))
+
+    def __hash__(self) -> int:
+        return hash(tuple(self))
+
+    def __repr__(self) -> str:
+        return repr(tuple(self))
+
+    def kept(self) -> tuple[Any, ...]:
+        """Return these items as a prediction keeps them: as they are.  `Image.process` has a tuple of them."""
+        return cast("tuple[Any, ...]", self)
+
+
+class Variables(Later):
     """The variables of a process in the order that execve gets; those of the image are made when they are asked for.
 
     `env` is the image's Env.  A number is the index of an entry there or, where it is negative, of one of `others`,
@@ -46,28 +75,11 @@ class Variables(Sequence[EnvVar]):
     def __len__(self) -> int:
         return len(self._numbers)
 
-    @overload
-    def __getitem__(self, index: int) -> EnvVar: ...
-    @overload
-    def __getitem__(self, index: slice) -> tuple[EnvVar, ...]: ...
-    def __getitem__(self, index: int | slice) -> EnvVar | tuple[EnvVar, ...]:
-        if isinstance(index, slice):
-            return tuple(map(self._made, self._numbers[index]))
-        return self._made(self._numbers[index])
-
     def __iter__(self) -> Iterator[EnvVar]:
         return map(self._made, self._numbers)
 
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Variables | tuple):
-            return NotImplemented
-        return len(self) == len(other) and all(own == one for own, one in zip(self, other, strict=True))
-
-    def __hash__(self) -> int:
-        return hash(tuple(self))
-
-    def __repr__(self) -> str:
-        return repr(tuple(self))
+    def _at(self, index: int) -> EnvVar:
+        return self._made(self._numbers[index])
 
     def _made(self, number: int) -> EnvVar:
         if number < 0:
@@ -75,10 +87,6 @@ class Variables(Sequence[EnvVar]):
         name, _, value = self._env[number].partition("=")
         where = config_place(f"/config/Env/{number}") if self._placed else None
         return EnvVar(name=name, value=value, origin="image", where=where)
-
-    def kept(self) -> tuple[EnvVar, ...]:
-        """Return these variables as a prediction keeps them: as they are.  `Image.process` has a tuple of them."""
-        return cast("tuple[EnvVar, ...]", self)
 
     def all(self, known: dict[int, EnvVar]) -> tuple[EnvVar, ...]:
         """Return all variables; those of the image, by their index, are taken from `known` and kept there."""
