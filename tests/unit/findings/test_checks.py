@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -299,3 +300,20 @@ def test_an_arbitrary_uid_of_group_0(layer: LayerSpec, settings: dict[str, objec
 )
 def test_what_an_arbitrary_uid_may_do_as_well(layer: LayerSpec, settings: dict[str, object]) -> None:
     assert found(sound(layer, **settings), "ANY-UID-BLOCKED") == []
+
+
+def test_texts_of_a_config_are_looked_at_one_by_one() -> None:
+    n = 5_000
+    labels = {f"l{k}": "a" * 80 for k in range(n)}
+    check = find_rule("CONTROL-CHARACTERS").check
+    with image_of(forge.image(forge.layer(), labels={**labels, "loud": "\x1b[2J"})) as image:
+        subject = Subject(image)
+        assert [*check(subject)]  # what is read of the image once is there
+        tracemalloc.start()
+        try:
+            told = [*check(subject)]
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+    assert len(told) == 1 and "/config/Labels" in told[0].message
+    assert peak < 60 * n, f"{peak // n} bytes for each label"

@@ -110,16 +110,20 @@ def control_characters(rule: Rule, subject: Subject) -> Iterator[Finding]:
         of = "of " if noted.degree == Degree.IN_TARGET else ""
         message = f"{plural(noted.count, what)} with control characters: {of}{listed([*shown, *left])}"
         yield rule.noted(subject, noted, message)
-    texts = [(f"/config/Env/{i}", entry) for i, entry in enumerate(subject.config.env)]
-    texts += [("/config/Entrypoint", word) for word in subject.run.entrypoint or ()]
-    texts += [("/config/Labels", key + value) for key, value in subject.config.labels.items()]
-    texts += [(f"/history/{i}/created_by", step.created_by) for i, step in enumerate(subject.image.history)]
-    loud = [pointer for pointer, value in texts if _is_loud(value)]
+    loud = [pointer for pointer, value in _texts(subject) if _is_loud(value)]
     if loud:
         yield rule.report(
             f"the config has control characters at {listed(list(dict.fromkeys(loud)), 3)}",
             *[subject.pointer(pointer) for pointer in dict.fromkeys(loud[:10])],
         )
+
+
+def _texts(subject: Subject) -> Iterator[tuple[str, str]]:
+    """The texts of the config, with pointers to them."""
+    yield from ((f"/config/Env/{index}", entry) for index, entry in enumerate(subject.config.env))
+    yield from (("/config/Entrypoint", word) for word in subject.run.entrypoint or ())
+    yield from (("/config/Labels", key + value) for key, value in subject.config.labels.items())
+    yield from ((f"/history/{index}/created_by", step.created_by) for index, step in enumerate(subject.image.history))
 
 
 def _is_loud(value: str) -> bool:
