@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, cast
@@ -31,8 +32,9 @@ class Variable(msgspec.Struct, kw_only=True, gc=False):
 class Later(Sequence[Any]):
     """A sequence that keeps less than its items, which may be hundreds of thousands; it equals a tuple of them."""
 
+    @abstractmethod
     def _at(self, index: int) -> Any:
-        raise NotImplementedError
+        """Return the item of an index that is not negative."""
 
     def __getitem__(self, index: int | slice) -> Any:
         places = range(len(self))[index]
