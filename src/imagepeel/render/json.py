@@ -107,7 +107,7 @@ def _builtins(value: Any) -> Any:
 def _later(value: Any) -> _Later:
     if isinstance(value, Sequence):
         return _Later(value)
-    raise NotImplementedError(f"a {type(value).__name__} has no JSON")
+    raise TypeError(f"a {type(value).__name__} has no JSON")
 
 
 def _plain(value: Any) -> Any:

@@ -72,7 +72,7 @@ def test_items_that_are_made_late_are_a_list() -> None:
 
 
 def test_what_has_no_json_is_an_error() -> None:
-    with pytest.raises(NotImplementedError, match="a generator has no JSON"):
+    with pytest.raises(TypeError, match="a generator has no JSON"):
         dumps("test", {"items": (one for one in ())})
 
 
