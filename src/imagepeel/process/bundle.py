@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import asdict
+
 from imagepeel.errors import MissingBlob, UsageError
 from imagepeel.process.engines import env as environment
 from imagepeel.process.engines.engine import Engine
@@ -93,7 +95,7 @@ def runtime_spec(
         },
         "root": {"path": root, "readonly": options.read_only},
         "hostname": hostname,
-        "mounts": mounts(scenario.engine),
+        "mounts": [asdict(mount) | {"options": list(mount.options)} for mount in mounts(scenario.engine)],
         "annotations": _annotations(scenario.wanted),
         "linux": {
             "namespaces": [{"type": kind} for kind in ("pid", "network", "ipc", "uts", "mount")],

@@ -113,7 +113,7 @@ class ImageOfShell:
         self.made: Made = {}
         self.exact = True
         self.umask = 0o022
-        covered = [mount["destination"] for mount in mounts(sim.scenario.engine)]
+        covered = [mount.destination for mount in mounts(sim.scenario.engine)]
         covered += [*sim.scenario.wanted.volumes, *sim.scenario.engine.injected]
         covered += [volume.path for volume in sim.scenario.mounted if not volume.empty]
         self._covered = tuple(top.rstrip("/") for top in covered)

@@ -510,6 +510,11 @@ def compile_name(pattern: str) -> re.Pattern[bytes] | None:
     return re.compile(_part(pattern).encode(), re.DOTALL)
 
 
+def fixed_letters(pattern: str) -> bytes:
+    """Return the longest run of bytes that is in every name that `compile_name` of the pattern matches."""
+    return max(pattern.split("*"), key=len).encode()
+
+
 def _part(part: str) -> str:
     out, at = [], 0
     while at < len(part):

@@ -19,7 +19,7 @@ from imagepeel.formats.tar.table import KINDS, EntryKind
 from imagepeel.formats.tar.whiteouts import Mark, hidden_path, parse
 from imagepeel.rootfs.layer_diff import has_uppers
 from imagepeel.rootfs.layer_events import events
-from imagepeel.rootfs.path import compile_glob, compile_name
+from imagepeel.rootfs.path import compile_glob, compile_name, fixed_letters
 from imagepeel.rootfs.tree.inode import NodeKind
 from imagepeel.rootfs.tree.metadata import KIND, apply_metadata, new_inode
 from imagepeel.rootfs.tree.name_pattern import NamePattern
@@ -240,7 +240,7 @@ def _name_matcher(query: Query) -> NamePattern | None:
     """Return what decides by the last part of a path alone, None where the patterns take more."""
     last = _of_name(query.patterns[0]) if len(query.patterns) == 1 else None
     pattern = compile_name(last) if last is not None else None
-    return NamePattern(pattern) if pattern is not None else None
+    return NamePattern(pattern, fixed_letters(last)) if last is not None and pattern is not None else None
 
 
 def _start(rootfs: Rootfs, query: Query, top: bytes) -> bytes:

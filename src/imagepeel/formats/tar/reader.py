@@ -60,8 +60,9 @@ class HeaderReader:
     def _expect(self, field: bytes) -> int:
         """Return what the low half of Adler-32 must be for this checksum field, -1 for "sum it"."""
         try:
-            stated = octal(field)
-        except TarError:
+            # Nearly all are six digits, a NUL and a blank.
+            stated = int(field[:6], 8) if field[6:] == b"\0 " and field[:6].isdigit() else octal(field)
+        except (TarError, ValueError):
             return -1
         total = stated - 8 * 0x20 + sum(field)
         value = total + 1 if 0 <= total < 65520 else -1

@@ -61,7 +61,7 @@ def additions(
     found: list[Addition] = []
     who = engine.label
     for mount in mounts(engine):
-        path = mount["destination"]
+        path = mount.destination
         if path.count("/") > 1 and path.startswith("/dev/"):
             path_hides: tuple[int, tuple[str, ...]] = (0, ())  # counted with /dev
         else:
@@ -70,7 +70,7 @@ def additions(
             Addition(
                 kind="mount",
                 path=path,
-                what=f"{mount['type']} mounted here; image content below it is not visible",
+                what=f"{mount.type} mounted here; image content below it is not visible",
                 origin=who,
                 hides=path_hides[0],
                 examples=path_hides[1],

@@ -129,7 +129,7 @@ def refuse_mount_points(rootfs: Rootfs, engine: Engine) -> Failure | Unproved | 
     """
     if engine.repairs_mount_points:
         return None
-    tops = {path.split("/")[1] for path in engine.injected} - {mount["destination"][1:] for mount in mounts(engine)}
+    tops = {path.split("/")[1] for path in engine.injected} - {mount.destination[1:] for mount in mounts(engine)}
     for top in sorted(tops):
         node = rootfs.resolve(f"/{top}", follow=False).node
         if node is None or node.is_dir:

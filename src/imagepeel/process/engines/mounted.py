@@ -83,9 +83,9 @@ def mount_points(rootfs: Rootfs, engine: Engine) -> tuple[MountPoint, ...]:
     """The places in the image that are mounted on, in order, without those inside another mount."""
     found = []
     for mount in mounts(engine):
-        path = mount["destination"]
+        path = mount.destination
         if path.count("/") == 1:
-            found.append(_point(rootfs, path, mount["type"], path == "/dev" and engine.noexec_dev))
+            found.append(_point(rootfs, path, mount.type, path == "/dev" and engine.noexec_dev))
     return tuple(found)
 
 
@@ -140,7 +140,7 @@ def with_directory(rootfs: Rootfs, path: str, ids: tuple[int, int], mode: int = 
 
 def touches(found: Resolution, engine: Engine) -> bool:
     """Whether a path, or a link on its way, leads below one of the mounts."""
-    tops = tuple(raw(mount["destination"]) for mount in mounts(engine) if mount["destination"].count("/") == 1)
+    tops = tuple(raw(mount.destination) for mount in mounts(engine) if mount.destination.count("/") == 1)
     return any(
         path == top or path.startswith(top + b"/")
         for path in (found.path, *(hop.path for hop in found.hops))

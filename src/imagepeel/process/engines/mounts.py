@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+import msgspec
 
 from imagepeel.process.engines.engine import Engine
 from imagepeel.process.engines.mount_point import MountType
@@ -23,23 +23,26 @@ MASKED = (
 READ_ONLY = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
 
 
-def _mount(destination: str, kind: MountType, source: str, *options: str) -> dict[str, Any]:
-    mount: dict[str, Any] = {"destination": destination, "type": kind, "source": source}
-    if options:
-        mount["options"] = list(options)
-    return mount
+class Mount(msgspec.Struct, frozen=True):
+    """One mount as the bundle states it."""
+
+    destination: str
+    type: MountType
+    source: str
+    options: tuple[str, ...]
 
 
-def mounts(engine: Engine) -> list[dict[str, Any]]:
+_EVERYWHERE = (
+    Mount("/proc", "proc", "proc", ("nosuid", "noexec", "nodev")),
+    Mount("/dev", "tmpfs", "tmpfs", ("nosuid", "strictatime", "mode=755", "size=65536k")),
+    Mount("/dev/pts", "devpts", "devpts", ("nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620")),
+    Mount("/dev/shm", "tmpfs", "shm", ("nosuid", "noexec", "nodev", "mode=1777", "size=65536k")),
+    Mount("/dev/mqueue", "mqueue", "mqueue", ("nosuid", "noexec", "nodev")),
+    Mount("/sys", "sysfs", "sysfs", ("nosuid", "noexec", "nodev", "ro")),
+)
+_AND_RUN = (*_EVERYWHERE, Mount("/run", "tmpfs", "tmpfs", ("nosuid", "strictatime", "mode=755", "size=65536k")))
+
+
+def mounts(engine: Engine) -> tuple[Mount, ...]:
     """The mounts every engine makes, in order; some also hide /run."""
-    found = [
-        _mount("/proc", "proc", "proc", "nosuid", "noexec", "nodev"),
-        _mount("/dev", "tmpfs", "tmpfs", "nosuid", "strictatime", "mode=755", "size=65536k"),
-        _mount("/dev/pts", "devpts", "devpts", "nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"),
-        _mount("/dev/shm", "tmpfs", "shm", "nosuid", "noexec", "nodev", "mode=1777", "size=65536k"),
-        _mount("/dev/mqueue", "mqueue", "mqueue", "nosuid", "noexec", "nodev"),
-        _mount("/sys", "sysfs", "sysfs", "nosuid", "noexec", "nodev", "ro"),
-    ]
-    if engine.run_tmpfs:
-        found.append(_mount("/run", "tmpfs", "tmpfs", "nosuid", "strictatime", "mode=755", "size=65536k"))
-    return found
+    return _AND_RUN if engine.run_tmpfs else _EVERYWHERE
