@@ -34,7 +34,7 @@ def _read(rootfs: Rootfs, final: bytes) -> tuple[str, ...]:
         node = rootfs.lookup(final)
 
         def read(offset: int, count: int) -> bytes:
-            return rootfs.read(final, offset, count)
+            return rootfs.read(node, offset, count)
 
         facts = parse_elf(read, node.size)
         return (*facts.hints, "no-handlers") if _cannot_handle(read, facts) else facts.hints

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 
 import msgspec
@@ -21,12 +21,18 @@ from imagepeel.text import plural
 STB_LOCAL, STB_GLOBAL, STB_WEAK, STB_GNU_UNIQUE = 0, 1, 2, 10
 STT_TLS = 6
 SHN_ABS = 0xFFF1
+_HIDDEN = 0x8000
+"""Bit of a DT_VERSYM word."""
 _FOUND_TYPES = frozenset((0, 1, 2, 5, STT_TLS, 10))
 _MAX_CHAIN = 100_000
+MAX_LINKS = 2_000_000
+"""Links of hash chains that all look-ups of one scope follow together: one takes one or two."""
 _MAX_FILTER = 4_000_000
 _MAX_RELOCATIONS = 4_000_000
 _MOST_SYMBOLS = 4 * 1024 * 1024
-"""Bytes of a symbol table that are read at once."""
+"""Bytes of a symbol table that are kept as columns."""
+_AFTER_LAST = 64
+"""Links that are read beyond the start of the last chain."""
 _CHUNK = 24 * 8192
 _WINDOW_BITS = 17
 _WHOLE_BITS = 20
@@ -35,7 +41,15 @@ _WHOLE_BITS = 20
 _LITTLE_HERE = struct.pack("=H", 1)[0] == 1
 """Whether an array of this machine has the bytes of a little-endian file."""
 
+_LONG_HASHES = frozenset((22, 0x9026))
+"""s390x and Alpha, where the words of DT_HASH have 64 bits (`Elf_Symndx` in glibc's bits/elfclass.h)."""
 _COPY = {62: 5, 183: 1024, 3: 5, 40: 20, 21: 19, 22: 9, 243: 4, 258: 4}
+
+
+_Fields = tuple[int, int, int, int]
+"""Offset of the name, st_info, section and value of a symbol."""
+_Hashes = tuple[int, int, int, "array[int]", "array[int]", "array[int]", int]
+"""Bits of a word, second shift, first symbol, bloom words, buckets, links of the chains, and their file offset."""
 
 
 class Symbol(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,6 +69,15 @@ class Symbol(msgspec.Struct, frozen=True, kw_only=True):
     """Virtual address, for most kinds."""
     version: int
     """Its DT_VERSYM word, bit 15 for hidden; 1 where there is no such table."""
+
+
+class _Columns(msgspec.Struct, frozen=True):
+    """The first symbols of a table, a column for each field of theirs that is asked for."""
+
+    names: Sequence[int]
+    infos: bytes
+    sections: Sequence[int]
+    values: Sequence[int]
 
 
 class Reference(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,15 +115,29 @@ def _record(layout: str) -> struct.Struct:
     return struct.Struct(layout)
 
 
+class Links:
+    """How many links of hash chains may still be followed: files that are asked for the same names share one."""
+
+    def __init__(self, left: int = MAX_LINKS) -> None:
+        self._left = left
+
+    def take(self, count: int) -> None:
+        """Count links that were followed.  Malformed past the bound."""
+        self._left -= count
+        if self._left < 0:
+            raise Malformed(f"look-ups follow more than {MAX_LINKS} links of hash chains")
+
+
 class SymbolTable:
     """The dynamic symbols of one file.
 
-    Arguments: `read` gives the file's bytes, `facts` is what `parse_elf` said about it.
+    Arguments: `read` gives the file's bytes, `facts` is what `parse_elf` said about it, `links` counts what look-ups
+    cost.
 
     Methods raise Malformed when a table lies outside the file.
     """
 
-    def __init__(self, read: Reader, facts: ElfFacts) -> None:
+    def __init__(self, read: Reader, facts: ElfFacts, links: Links | None = None) -> None:
         self._read = read
         self._facts = facts
         self._order = "<" if facts.ehdr.little else ">"
@@ -111,6 +148,7 @@ class SymbolTable:
         self._symbol = _record(self._order + ("IBBHQQ" if self._wide else "IIIBBH"))
         self._word = _record(self._order + "I")
         self._half = _record(self._order + "H")
+        self._sysv_word = _record(self._order + ("Q" if self._wide and facts.ehdr.machine in _LONG_HASHES else "I"))
         tags = facts.tags
         self._symbols = self._place(6)
         self._strings = self._place(5)
@@ -125,7 +163,11 @@ class SymbolTable:
             self._tables_end = 0
         self._bits = _WHOLE_BITS if 0 < self._tables_end <= 1 << _WHOLE_BITS else _WINDOW_BITS
         self._within = (1 << self._bits) - 1
-        self._filter: tuple[int, int, int, array[int], array[int], int] | None = None
+        self._hashes: _Hashes | None = None
+        self._heads: tuple[int, int, int] | None = None
+        """File offset and number of the buckets of DT_HASH, and the number of its links."""
+        self._links = links if links is not None else Links()
+        self._columns = _Columns((), b"", (), ())
 
     def _place(self, tag: int) -> int | None:
         address = self._facts.tags.get(tag)
@@ -194,8 +236,10 @@ class SymbolTable:
         """
         return self._made(index, self._fields(index), expect)
 
-    def _fields(self, index: int) -> tuple[int, int, int, int]:
-        """Offset of the name, st_info, section and value of a symbol."""
+    def _fields(self, index: int) -> _Fields:
+        columns = self._columns
+        if index < len(columns.infos):
+            return columns.names[index], columns.infos[index], columns.sections[index], columns.values[index]
         if self._symbols is None:
             raise Malformed("the file has no dynamic symbol table")
         if self._wide:
@@ -204,11 +248,26 @@ class SymbolTable:
             name, value, _, info, _, shndx = self._unpack(self._symbol, self._symbols + index * 16)
         return name, info, shndx, value
 
-    def _made(self, index: int, fields: tuple[int, int, int, int], expect: bytes | None = None) -> Symbol:
+    def _load_columns(self, count: int) -> None:
+        """Read the first symbols at once, where those are no more than may be kept and lie in the file."""
+        if count <= len(self._columns.infos) or self._symbols is None:
+            return
+        width = 24 if self._wide else 16
+        data = self._read(self._symbols, count * width) if count * width <= _MOST_SYMBOLS else b""
+        if not data or len(data) < count * width:
+            return
+        words, halves = array("I", data), array("H", data)
+        if self._wide:
+            names, infos, sections, values = words[0::6], data[4::24], halves[3::12], array("Q", data)[1::3]
+        else:
+            names, infos, sections, values = words[0::4], data[12::16], halves[7::8], words[1::4]
+        if self._facts.ehdr.little != _LITTLE_HERE:
+            for column in (names, sections, values):
+                column.byteswap()
+        self._columns = _Columns(names, infos, sections, values)
+
+    def _made(self, index: int, fields: _Fields, expect: bytes | None = None) -> Symbol:
         name, info, shndx, value = fields
-        version = 1
-        if self._versions is not None:
-            version = self._unpack(self._half, self._versions + index * 2)[0]
         return Symbol(
             index=index,
             name=self._name(name, expect),
@@ -216,27 +275,36 @@ class SymbolTable:
             kind=info & 15,
             shndx=shndx,
             value=value,
-            version=version,
+            version=self._version(index),
         )
+
+    def _version(self, index: int) -> int:
+        return 1 if self._versions is None else self._unpack(self._half, self._versions + index * 2)[0]
 
     @property
     def versioned(self) -> bool:
         """Whether the file has a DT_VERSYM table."""
         return self._versions is not None
 
-    def find(self, name: bytes) -> Iterable[Symbol]:
+    def find(self, name: bytes) -> Iterator[Symbol]:
         """Yield the symbols of this name in the order of the hash chain, whatever their version.
 
         None come without a hash table.
         """
-        if self._gnu is not None:
-            return self._find_gnu(self._gnu, name)
-        return self._find_sysv(self._sysv, name) if self._sysv is not None else ()
+        for index in self._alike(name):
+            found = self.symbol(index, name)
+            if found.name == name:
+                yield found
 
-    def _find_gnu(self, base: int, name: bytes) -> Iterable[Symbol]:
-        if self._filter is None:
-            self._filter = self._load_filter(base)
-        bits, shift, first, words, buckets, chain = self._filter
+    def _alike(self, name: bytes) -> Iterable[int]:
+        """Return the symbols that the hash table leads to for a name, in its order; their names may be others."""
+        if self._gnu is not None:
+            return self._hashed(name)
+        return self._chained(name) if self._sysv is not None else ()
+
+    def _hashed(self, name: bytes) -> Sequence[int]:
+        """Return the symbols whose hash in DT_GNU_HASH is that of a name, in the order of the chain."""
+        bits, shift, first, words, buckets, chains, place = self._hashes or self._load_hashes()
         if not buckets or not words:
             return ()
         value = gnu_hash(name)
@@ -244,24 +312,22 @@ class SymbolTable:
         # The filter answers for nearly every file that lacks the name.
         if not word >> (value % bits) & word >> ((value >> shift) % bits) & 1:
             return ()
-        index = buckets[value % len(buckets)]
-        return self._chain(name, value | 1, index, chain + (index - first) * 4) if index >= first else ()
-
-    def _chain(self, name: bytes, value: int, index: int, offset: int) -> Iterator[Symbol]:
-        for _ in range(_MAX_CHAIN):
-            entry = self._unpack(self._word, offset)[0]
-            if entry | 1 == value:
-                found = self.symbol(index, name)
-                if found.name == name:
-                    yield found
-            if entry & 1:
-                return
-            index += 1
-            offset += 4
+        start = buckets[value % len(buckets)] - first
+        if start < 0:
+            return ()
+        value |= 1
+        found = []
+        for at in range(start, start + _MAX_CHAIN):
+            link = chains[at] if at < len(chains) else self._unpack(self._word, place + 4 * at)[0]
+            if link | 1 == value:
+                found.append(first + at)
+            if link & 1:
+                self._links.take(at - start)
+                return found
         raise Malformed("a chain of DT_GNU_HASH does not end")
 
-    def _load_filter(self, base: int) -> tuple[int, int, int, array[int], array[int], int]:
-        """Word size, second shift, first symbol, bloom words, buckets, and the file offset of the chains."""
+    def _load_hashes(self) -> _Hashes:
+        base = self._gnu or 0
         buckets, first, bloom, shift = self._unpack(_record(self._order + "IIII"), base)
         width = 8 if self._wide else 4
         table = base + 16 + bloom * width
@@ -269,25 +335,56 @@ class SymbolTable:
             raise Malformed(f"DT_GNU_HASH at file offset {base} does not fit the file")
         words = self._numbers(bloom, "Q" if self._wide else "I", base + 16)
         heads = self._numbers(buckets, "I", table)
-        return width * 8, min(shift, 63), first, words, heads, table + buckets * 4
+        place = table + buckets * 4
+        # More links than these are read one by one.
+        count = max(0, min(max(heads, default=0) - first + _AFTER_LAST, (self._facts.size - place) // 4, _MAX_FILTER))
+        self._hashes = width * 8, min(shift, 63), first, words, heads, self._numbers(count, "I", place), place
+        self._load_columns(first + count)
+        return self._hashes
 
-    def _find_sysv(self, base: int, name: bytes) -> Iterator[Symbol]:
-        buckets, chains = self._unpack(_record(self._order + "II"), base)
+    def _chained(self, name: bytes) -> Iterator[int]:
+        """Yield the symbols in the chain of DT_HASH for a name."""
+        heads, buckets, chains = self._heads or self._load_heads()
         if not buckets:
             return
-        index = self._unpack(self._word, base + 8 + (sysv_hash(name) % buckets) * 4)[0]
+        word, size = self._sysv_word, self._sysv_word.size
+        index = self._unpack(word, heads + sysv_hash(name) % buckets * size)[0]
         for _ in range(min(chains, _MAX_CHAIN) + 1):
             if index == 0:
                 return
-            found = self.symbol(index, name)
-            if found.name == name:
-                yield found
-            index = self._unpack(self._word, base + 8 + buckets * 4 + index * 4)[0]
+            self._links.take(1)
+            yield index
+            index = self._unpack(word, heads + (buckets + index) * size)[0]
         raise Malformed("a chain of DT_HASH does not end")
+
+    def _load_heads(self) -> tuple[int, int, int]:
+        base = self._sysv or 0
+        size = self._sysv_word.size
+        (buckets,), (chains,) = (self._unpack(self._sysv_word, base + at) for at in (0, size))
+        self._heads = base + 2 * size, buckets, chains
+        # There is a link for each symbol.
+        self._load_columns(chains)
+        return self._heads
 
     def defines(self, name: bytes) -> bool:
         """Whether the file defines a global or weak symbol of this name that is not a hidden version."""
-        return any(not found.version & 0x8000 and usable(found) for found in self.find(name))
+        return not self.lacks((name,))
+
+    def lacks(self, names: Iterable[bytes]) -> list[bytes]:
+        """Return those of the names that the file does not define, as `defines` says it, in their order."""
+        # As `find` and `usable`, without a `Symbol` of each: a program asks for thousands.
+        alike, fields_of, name_of, version_of = self._alike, self._fields, self._name, self._version
+        out = []
+        for name in names:
+            for index in alike(name):
+                offset, info, section, value = fields_of(index)
+                if name_of(offset, name) != name:
+                    continue
+                if not version_of(index) & _HIDDEN and _answers(info >> 4, info & 15, section, value):
+                    break
+            else:
+                out.append(name)
+        return out
 
     def references(self) -> Iterator[Reference]:
         """Yield the symbols that the relocations ask for, each as often as asked.
@@ -310,39 +407,41 @@ class SymbolTable:
         Left out are local symbols, weak ones, and those that the file defines itself; a copy asks in any case.  The
         order is that of `references`; `plt` is of the first one.
         """
+        for index, fields, plt, copy in self._wanted(own=False):
+            if copy or (fields[2] == 0 and fields[1] >> 4 != STB_WEAK):
+                yield Reference(symbol=self._made(index, fields), plt=plt, copy=copy)
+
+    def names_asked(self) -> Iterator[tuple[bytes, bool]]:
+        """Yield the names that a loader without versions looks up, each with whether it is for a copy.
+
+        Left out are local symbols, and weak ones that the file does not define.  A name comes once a symbol.
+        """
+        for _, fields, _, copy in self._wanted(own=True):
+            if fields[2] or fields[1] >> 4 != STB_WEAK:
+                yield self._name(fields[0]), copy
+
+    def _wanted(self, *, own: bool) -> Iterator[tuple[int, _Fields, bool, bool]]:
+        """Yield index, fields, whether for DT_JMPREL and whether for a copy of what relocations name but local symbols.
+
+        Each symbol comes once, and once more for a copy; what the file defines itself with `own` or for a copy.
+        """
         seen: set[tuple[int, bool]] = set()
         for infos, plt in self._relocations():
             distinct = dict.fromkeys(infos)
-            sections = self._sections((max(distinct, default=0) >> self._shift) + 1)
+            self._load_columns((max(distinct, default=0) >> self._shift) + 1)
+            sections = () if own else self._columns.sections
             for info in distinct:
                 index, kind = info >> self._shift, info & self._mask
                 copy = kind == self._copy
                 if not index or not kind or (index, copy) in seen:
                     continue
                 seen.add((index, copy))
-                if sections is not None and not copy and sections[index]:
+                if index < len(sections) and not copy and sections[index]:
                     # Most symbols that a library asks for are its own.
                     continue
                 fields = self._fields(index)
-                bind = fields[1] >> 4
-                if bind != STB_LOCAL and (copy or (fields[2] == 0 and bind != STB_WEAK)):
-                    yield Reference(symbol=self._made(index, fields), plt=plt, copy=copy)
-
-    def _sections(self, count: int) -> array[int] | None:
-        """Return the sections of the first symbols, 0 where one is only asked for; None for more than is read at once.
-
-        None as well where they end outside the file, which the look-up of such a symbol tells.
-        """
-        width, at = (24, 6) if self._wide else (16, 14)
-        if self._symbols is None or count * width > _MOST_SYMBOLS:
-            return None
-        data = self._read(self._symbols, count * width)
-        if len(data) < count * width:
-            return None
-        column = array("H", data)[at // 2 :: width // 2]
-        if self._facts.ehdr.little != _LITTLE_HERE:
-            column.byteswap()
-        return column
+                if fields[1] >> 4 != STB_LOCAL:
+                    yield index, fields, plt, copy
 
     def _relocations(self) -> Iterator[tuple[list[int], bool]]:
         """Yield the words that name symbol and kind, some thousand at a time, and whether they are of DT_JMPREL."""
@@ -368,8 +467,12 @@ class SymbolTable:
 
 def usable(found: Symbol) -> bool:
     """Whether a symbol can answer a reference: it is defined, and of a type and binding that loaders accept."""
-    if found.shndx == 0 or found.kind not in _FOUND_TYPES:
+    return _answers(found.bind, found.kind, found.shndx, found.value)
+
+
+def _answers(bind: int, kind: int, section: int, value: int) -> bool:
+    if section == 0 or kind not in _FOUND_TYPES:
         return False
-    if found.value == 0 and found.shndx != SHN_ABS and found.kind != STT_TLS:
+    if value == 0 and section != SHN_ABS and kind != STT_TLS:
         return False
-    return found.bind in (STB_GLOBAL, STB_WEAK, STB_GNU_UNIQUE)
+    return bind in (STB_GLOBAL, STB_WEAK, STB_GNU_UNIQUE)

@@ -8,7 +8,7 @@ from itertools import chain
 from imagepeel.errors import Malformed
 from imagepeel.evidence import text
 from imagepeel.formats.elf.file import ElfFacts
-from imagepeel.formats.elf.symbols import STB_LOCAL, STB_WEAK, Reference, SymbolTable, usable
+from imagepeel.formats.elf.symbols import STB_LOCAL, STB_WEAK, Links, SymbolTable, usable
 from imagepeel.process.loader.common import LoadedFile, gives_up
 from imagepeel.process.spec.failure import Failure, FailureCode
 
@@ -27,7 +27,8 @@ class _Scope:
     """The global scope: every object in load order."""
 
     def __init__(self, objects: Iterable[Object]) -> None:
-        self.tables = [(name, SymbolTable(file.read, facts), facts) for name, file, facts in objects]
+        links = Links()
+        self.tables = [(name, SymbolTable(file.read, facts, links), facts) for name, file, facts in objects]
         self.lookups = 0
         self.last = 0
         self.named: dict[bytes, int] = {}
@@ -35,12 +36,14 @@ class _Scope:
         for position, (_, table, facts) in enumerate(self.tables):
             if facts.soname is not None and table.versioned:
                 self.named.setdefault(facts.soname.value, position)
+        self.found: set[tuple[bytes, bool]] = set()
+        """Names that musl finds, and whether for a copy."""
         self.answers: dict[tuple[bytes, bytes | None, bytes], bool] = {}
         self._versions: dict[int, dict[int, bytes]] = {}
         self._files: dict[int, dict[int, bytes]] = {}
 
-    def count(self) -> None:
-        self.lookups += 1
+    def count(self, lookups: int = 1) -> None:
+        self.lookups += lookups
         if self.lookups > _MAX_LOOKUPS:
             raise Malformed(f"more than {_MAX_LOOKUPS} symbol look-ups")
 
@@ -164,21 +167,31 @@ def check_musl(objects: list[Object], loader: bytes) -> list[str]:
     for name, table, _ in [*scope.tables[1:], *scope.tables[:1]]:
         if name == loader:
             continue
+        lacking = _lacking(scope, table)
+        if not lacking:
+            continue
         references = list(table.references())
         # do_relocs() takes DT_JMPREL first.
         for reference in [*(item for item in references if item.plt), *(item for item in references if not item.plt)]:
             symbol = reference.symbol
             if symbol.bind == STB_LOCAL or (symbol.shndx == 0 and symbol.bind == STB_WEAK):
                 continue
-            if not _found_musl(scope, symbol.name, reference):
+            if (symbol.name, reference.copy) in lacking:
                 lines.append(f"Error relocating {text(name)}: {text(symbol.name)}: symbol not found")
     return lines
 
 
-def _found_musl(scope: _Scope, name: bytes, reference: Reference) -> bool:
-    tables = scope.tables[1:] if reference.copy else scope.tables
-    for _, table, _ in tables:
-        scope.count()
-        if table.defines(name):
-            return True
-    return False
+def _lacking(scope: _Scope, table: SymbolTable) -> set[tuple[bytes, bool]]:
+    """Return what a file asks for and no object defines: names, and whether for a copy, which passes the program by."""
+    asked = set(table.names_asked()) - scope.found
+    lacking: set[tuple[bytes, bool]] = set()
+    for wanted in (False, True):
+        left = [name for name, copy in asked if copy is wanted]
+        for _, other, _ in scope.tables[wanted:]:
+            if not left:
+                break
+            scope.count(len(left))
+            left = other.lacks(left)
+        lacking.update((name, wanted) for name in left)
+    scope.found |= asked - lacking
+    return lacking
