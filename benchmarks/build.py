@@ -6,7 +6,8 @@ Makes in FOLDER, as an OCI archive of one image each:
 
     big.oci.tar      one gzip layer of real files, which is also big.tar.gz; `deepest` names its last small file
     wide.oci.tar     five gzip layers of real files, which are also in wide-layers/; not made with --wide 0
-    small.oci.tar    one gzip layer of 6 MB of real files
+    small.oci.tar    one gzip layer of 6 MB of real files, which is also small.tar.gz
+    plain.oci.tar    the same 6 MB as a plain layer, as `docker save` writes it
     empty.oci.tar    one plain layer of very many empty files, which is also empty.tar
     pg.oci.tar       Debian, PostgreSQL and its entrypoint in three gzip layers, which are also in pg-layers/;
                      as root, where mmdebstrap is installed
@@ -241,6 +242,8 @@ def main() -> None:
             with tarfile.open(plain) as tar:
                 last = [member.name for member in tar if member.isreg() and 0 < member.size <= 65_536][-1]
             (folder / "deepest").write_text(f"/{last}\n")
+        else:
+            wrap([(plain, digest_of(plain))], PLAIN, folder / "plain.oci.tar")
         plain.unlink()
     if options.wide:
         build_wide(folder, options.wide * 1_000_000)

@@ -88,6 +88,7 @@ def goals(folder: Path, scratch: Path) -> list[Goal]:
     deep = f"$(cat {at('deepest')})"
     bare = f"{PYTHON} {HERE / 'bare.py'}"
     many = f"{PYTHON} {HERE / 'library.py'} {at('small.oci.tar')}"
+    many_plain = f"{PYTHON} {HERE / 'library.py'} {at('plain.oci.tar')}"
     on_wide = ("wide.oci.tar",)
     on_big, on_pg, on_empty = ("big.oci.tar",), ("pg.oci.tar",), ("empty.oci.tar",)
     return [
@@ -126,8 +127,9 @@ def goals(folder: Path, scratch: Path) -> list[Goal]:
         Goal("second look, layers", f"{second} layers {big}", "CPU s", "", 0.15, (), on_big),
         Goal("second look, cat of the last small file", f"{second} cat {big} {deep}", "CPU s", "", 0.1, (),
              (*on_big, "deepest")),
-        Goal("small images in one process", many, "ms an image", "", 9, (), ("small.oci.tar",)),
-        Goal("small images in one process", many, "zlib-ng and SHA-256 alone",
+        Goal("small plain images in one process", many_plain, "ms an image", "", 9, (), ("plain.oci.tar",)),
+        Goal("small gzip images in one process", many, "ms an image", "", 9, (), ("small.oci.tar",)),
+        Goal("small gzip images in one process", many, "zlib-ng and SHA-256 alone",
              f"{bare} --times {library.TIMES} {at('small.tar.gz')}", 1.4, (), ("small.oci.tar",)),
     ]  # fmt: skip
 

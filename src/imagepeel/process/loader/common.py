@@ -349,6 +349,7 @@ _PRELOAD = late(rb"\0(/[!-~]{0,255}ld\.so\.preload)\0")
 _VERSION = late(rb"release version (\d{1,3})\.(\d{1,3})")
 _MUSL_MARK = b"%.*s/etc/ld-musl-"
 _MUSL_PATH = late(re.escape(_MUSL_MARK) + rb"([!-~]{1,32})\.path\0")
+_NEAR = 64 * 1024
 _MUSL_DIRECTORIES = late(rb"/[!-9;-~]{1,255}+(?::/[!-9;-~]{1,255}+)+")
 
 
@@ -363,7 +364,9 @@ def identify_loader(content: bytes, facts: ElfFacts | None) -> LoaderBuild:
     mark = content.find(_MUSL_MARK)
     musl = _MUSL_PATH.search(content, mark) if mark >= 0 else None
     if musl is not None and b"Error loading shared library" in content:
-        path = next(_musl_paths(content), None)
+        # A linker puts strings together: most of a file need not be searched.
+        near = _musl_paths(content, max(0, mark - _NEAR))
+        path = next(near, None) or next(_musl_paths(content), None)
         if path is None:
             return LoaderBuild(family="unknown", why="a musl loader without the list of its default directories")
         return LoaderBuild(family="musl", directories=tuple(path.split(b":")), arch=musl[1], soname=soname)
@@ -389,13 +392,13 @@ def identify_loader(content: bytes, facts: ElfFacts | None) -> LoaderBuild:
     return LoaderBuild(family="unknown", why="the loader is neither glibc's nor musl's")
 
 
-def _musl_paths(content: bytes) -> Iterator[bytes]:
-    """Yield the strings that are lists of directories, one of them a library directory."""
-    at = content.find(b":/")
+def _musl_paths(content: bytes, start: int = 0) -> Iterator[bytes]:
+    """Yield the strings from `start` that are lists of directories, one of them a library directory."""
+    at = content.find(b":/", start)
     while at >= 0:
-        start, end = content.rfind(b"\0", max(0, at - 256), at) + 1, content.find(b"\0", at, at + 65_536)
-        if start and end >= 0 and b"/lib" in content[start:end] and _MUSL_DIRECTORIES.fullmatch(content, start, end):
-            yield content[start:end]
+        begin, end = content.rfind(b"\0", max(0, at - 256), at) + 1, content.find(b"\0", at, at + 65_536)
+        if begin and end >= 0 and b"/lib" in content[begin:end] and _MUSL_DIRECTORIES.fullmatch(content, begin, end):
+            yield content[begin:end]
         at = content.find(b":/", max(end, at + 1))
 
 

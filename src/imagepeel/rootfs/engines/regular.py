@@ -313,8 +313,9 @@ def _links(indexed: IndexedLayer) -> bool:
     """Bind hardlinks to earlier members; False when one needs the play-through."""
     table, runs = indexed.table, indexed.runs
     cached: dict[bytes, dict[bytes, int]] = {}
+    is_symlink = [meta.type == SYMLINK for meta in table.metas]
     for i, target in sorted(table.links.items()):
-        if table.meta(i).type == SYMLINK:
+        if is_symlink[table.meta_ids[i]]:
             if not target or len(target) >= PATH_MAX:
                 return False
             continue
