@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +123,9 @@ class DirRootfs:
 
     def listdir(self, path: bytes | str) -> list[bytes]:
         return sorted(os.listdir(self._root + os.fsencode(path)))
+
+    def names(self, path: bytes | str) -> Iterator[bytes]:
+        return iter(self.listdir(path))
 
     def read(self, node: HostNode, offset: int = 0, count: int = -1) -> bytes:
         with open(self._root + node.path, "rb") as file:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Mapping, Sequence
 from copy import copy
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -80,16 +81,24 @@ _MAX_CHILDREN = 60
 _MAX_DEPTH = 4
 _EXECUTED = frozenset(("cat", "grep", "sed", "tee"))
 """Applets that a shell of busybox executes anew, where it runs mkdir, rm and others in a process of its own (1.35)."""
+_MAX_LOOKS = 100_000
+"""Directories of PATH that are looked into for the commands of one start: PATH may be long, and a script name many."""
+_MAX_LISTED = 50_000
+"""Names of directories that wildcards and lists of one start are compared with."""
 _MAX_PARTS = 200
 """Parts of a path that are looked at."""
 
 
 class _Children:
-    """How many scripts have been followed as children so far, and how deep this one is."""
+    """How many scripts have been followed as children so far, how deep this one is, and what all of them cost."""
 
     def __init__(self) -> None:
         self.count = 0
         self.depth = 0
+        self.looks = 0
+        """Directories of PATH that were looked into."""
+        self.listed = 0
+        """Names of directories that were listed."""
 
 
 class ImageOfShell:
@@ -108,6 +117,9 @@ class ImageOfShell:
         self._chain = chain
         self.state = state
         self.refused: dict[tuple[str, str | None, str], Search | None] = {}
+        self._searched: dict[tuple[str, str | None, str, str], Search | None] = {}
+        self._listings: dict[bytes, list[str] | None] = {}
+        self._hidden: dict[str, bool | None] = {}
         self._accounts: Accounts | None = None
         self._children = children or _Children()
         self.made: Made = {}
@@ -330,10 +342,19 @@ class ImageOfShell:
         if seen.node is None or not seen.node.is_dir or not permits(seen.node, self.state.after, READ):
             return []
         if not self.made:
-            return [text(name) for name in sorted(self.sim.rootfs.listdir(seen.resolution.path))]
+            return self._listed(seen.resolution.path)
         place = self.place(directory or ".", cwd)
-        before = set() if place in self.made else {text(name) for name in self.sim.rootfs.listdir(place)}
-        return sorted(names_in(self.made, place, before), key=raw)
+        before = [] if place in self.made else self._listed(raw(place))
+        return None if before is None else sorted(names_in(self.made, place, set(before)), key=raw)
+
+    def _listed(self, path: bytes) -> list[str] | None:
+        """The names in a directory of the image, which is listed once; None where they are more than are followed."""
+        if path not in self._listings:
+            left = _MAX_LISTED - self._children.listed
+            names = [text(name) for name in islice(self.sim.rootfs.names(path), left + 1)]
+            self._children.listed += min(len(names), left)
+            self._listings[path] = names if len(names) <= left else None
+        return self._listings[path]
 
     def id_of(self, name: str, *, group: bool) -> int | None:
         """The number of a user or a group of that name; None where there is none, -1 where that cannot be told."""
@@ -349,10 +370,9 @@ class ImageOfShell:
         if any(isinstance(env.get(name), Unknown) for name in ("PATH", "LD_LIBRARY_PATH", "LD_PRELOAD")):
             return None
         state = msgspec.structs.replace(self.state, env=known, cwd=cwd or self.state.cwd)
-        place = interpreters.search(
-            self.sim.rootfs, argv[0], known.get("PATH"), state.cwd, state.after,
-            default=interpreters.default_path(self._shell),
-        )  # fmt: skip
+        place = self._search(argv[0], known.get("PATH"), state.cwd, default=interpreters.default_path(self._shell))
+        if place is None:
+            return None
         final = self._chain.final or b""
         inside = self._shell == "busybox" and interpreters.has_applet(self.sim.rootfs, final, argv[0])
         inside = inside and (place.path is None or interpreters.runs_applets_first(self.sim.rootfs, final))
@@ -391,8 +411,8 @@ class ImageOfShell:
         known = {name: value for name, value in env.items() if isinstance(value, str)}
         state = msgspec.structs.replace(self.state, env=known, cwd=cwd or self.state.cwd)
         default = interpreters.default_path(self._shell)
-        found = interpreters.search(sim.rootfs, argv[0], path, state.cwd, state.after, default=default)
-        if found.path is None or self.hides(posixpath.normpath(posixpath.join(state.cwd, found.path))):
+        found = self._search(argv[0], path, state.cwd, default=default)
+        if found is None or found.path is None or self.hides(posixpath.normpath(posixpath.join(state.cwd, found.path))):
             return None
         chain = sim.attempt(found.path, argv, state)
         if chain.failure is not None or chain.final is None:
@@ -492,9 +512,11 @@ class ImageOfShell:
 
     def finds(self, name: str, path_value: str) -> str | None:
         """The file that PATH gives for a name, "" where none does; None where it cannot be told."""
-        if any(self.hides(place) for place in [name, *path_value.split(":")]):
+        if self.hides(name) or self._hides_some(path_value) is not False:
             return None
-        found = interpreters.search(self.sim.rootfs, name, path_value, self.state.cwd, self.state.after)
+        found = self._search(name, path_value, self.state.cwd)
+        if found is None:
+            return None
         if found.path is not None:
             return found.path
         inside = self._shell == "busybox" and interpreters.has_applet(self.sim.rootfs, self._chain.final or b"", name)
@@ -502,7 +524,9 @@ class ImageOfShell:
 
     def family(self, name: str, path_value: str) -> tools.Family | None:
         """Whose tool a name is, of those whose habits are known; None for any other."""
-        found = interpreters.search(self.sim.rootfs, name, path_value, self.state.cwd, self.state.after)
+        found = self._search(name, path_value, self.state.cwd)
+        if found is None:
+            return None
         final = self._chain.final or b""
         inside = self._shell == "busybox" and interpreters.has_applet(self.sim.rootfs, final, name)
         if inside and (found.path is None or interpreters.runs_applets_first(self.sim.rootfs, final)):
@@ -511,15 +535,40 @@ class ImageOfShell:
         refuses = family == "gnu" and name == "ls" and self.sim.scenario.runtime.kernel.own
         return None if refuses else family  # gVisor's kernel of 2022 refuses the statx of this ls (seen)
 
+    def _search(self, name: str, path_value: str | None, cwd: str, *, default: str = "") -> Search | None:
+        """Where PATH leads for a name; None where more directories would be looked into than are followed."""
+        key = (name, path_value, cwd, default)
+        if key not in self._searched:
+            looks = self._looks(default if path_value is None else path_value) if "/" not in name else True
+            rootfs, actor = self.sim.rootfs, self.state.after
+            self._searched[key] = (
+                interpreters.search(rootfs, name, path_value, cwd, actor, default=default) if looks else None
+            )
+        return self._searched[key]
+
+    def _hides_some(self, path_value: str) -> bool | None:
+        """Whether a mount or a volume covers a directory of PATH; None as for `_search`."""
+        if path_value not in self._hidden:
+            looks = self._looks(path_value)
+            self._hidden[path_value] = any(map(self.hides, path_value.split(":"))) if looks else None
+        return self._hidden[path_value]
+
+    def _looks(self, path_value: str) -> bool:
+        """Count the directories of PATH; False past the bound."""
+        self._children.looks += 1 + path_value.count(":")
+        return self._children.looks <= _MAX_LOOKS
+
     def _refusal(self, name: str, path_value: str | None, cwd: str) -> Search | None:
         rootfs, state = self.sim.rootfs, self.state
         if self._shell == "busybox" and interpreters.has_applet(rootfs, self._chain.final or b"", name):
             return None
         default = interpreters.default_path(self._shell)
-        places = [name] if "/" in name else (default if path_value is None else path_value).split(":")
-        if any(self.hides(place) for place in places):
+        value = default if path_value is None else path_value
+        if self.hides(name) if "/" in name else self._hides_some(value) is not False:
             return None
-        found = interpreters.search(rootfs, name, path_value, cwd, state.after, default=default)
+        found = self._search(name, path_value, cwd, default=default)
+        if found is None:
+            return None
         if found.path is None:
             return found if found.errno in _REFUSALS else None
         started = self.sim.attempt(found.path, (name,), state)

@@ -250,7 +250,11 @@ class Rootfs(Shown):
 
     def listdir(self, path: Name) -> list[bytes]:
         """Return the names in a directory, sorted by bytes.  NotFound when it is none."""
-        return sorted(self.merged(path).peek())
+        return list(self.names(path))
+
+    def names(self, path: Name) -> Iterator[bytes]:
+        """Yield the names in a directory, sorted by bytes; of very many, some at a time.  NotFound when it is none."""
+        return (name for name, _ in self.merged(path).in_order())
 
     def scandir(self, path: Name) -> list[tuple[bytes, Inode]]:
         """Return (name, node) of a directory, sorted by name; links are not followed."""

@@ -171,6 +171,9 @@ class FakeRootfs:
             if name != b"/" and name.startswith(prefix) and b"/" not in name[len(prefix) :]
         )
 
+    def names(self, path: bytes | str) -> Iterator[bytes]:
+        return iter(self.listdir(path))
+
     def read(self, node_or_path, offset: int = 0, count: int = -1) -> bytes:  # type: ignore[no-untyped-def]
         node = node_or_path if isinstance(node_or_path, FakeNode) else self.lookup(node_or_path)
         return node.data[offset:] if count < 0 else node.data[offset : offset + count]

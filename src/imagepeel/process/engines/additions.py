@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _COUNT_MAX = 100_000
 
 
-class _BelowMounts(dict[tuple[str, int], tuple[int, tuple[str, ...]]]):
+class _BelowMounts(dict[tuple[bytes, int], tuple[int, tuple[str, ...]]]):
     """What `hidden` found out about a filesystem: several engines mount something at the same few paths."""
 
     def __init__(self, rootfs: Rootfs) -> None:
@@ -28,21 +28,22 @@ class _BelowMounts(dict[tuple[str, int], tuple[int, tuple[str, ...]]]):
 
 def hidden(rootfs: Rootfs, path: str, most: int = _COUNT_MAX) -> tuple[int, tuple[str, ...]]:
     """How many paths of the image lie below a mount point (counted up to `most`), and the first three of them."""
-    known = rootfs.derived(_BelowMounts)
-    if (path, most) not in known:
-        known[path, most] = _count(rootfs, path, most)
-    return known[path, most]
-
-
-def _count(rootfs: Rootfs, path: str, most: int) -> tuple[int, tuple[str, ...]]:
     found = rootfs.resolve(path)
     if found.node is None or not found.node.is_dir:
         return 0, ()
+    # By the directory itself: many links may lead to one.
+    known = rootfs.derived(_BelowMounts)
+    if (found.path, most) not in known:
+        known[found.path, most] = _count(rootfs, found.path, most)
+    return known[found.path, most]
+
+
+def _count(rootfs: Rootfs, top: bytes, most: int) -> tuple[int, tuple[str, ...]]:
     count = 0
     examples: list[str] = []
     try:
-        for name, _ in rootfs.walk(found.path):
-            if name == found.path:
+        for name, _ in rootfs.walk(top):
+            if name == top:
                 continue
             count += 1
             if len(examples) < 3:
@@ -110,7 +111,7 @@ def additions(
         return (*before, *found)
     from imagepeel.process.engines.declared import Additions, TakenOver  # start time
 
-    taken = rootfs.derived(TakenOver).of(wanted.volumes, lambda path: _count(rootfs, path, 3)[1])
+    taken = rootfs.derived(TakenOver).of(wanted.volumes, lambda path: hidden(rootfs, path, 3)[1])
     return Additions(before, wanted.volumes, taken, engine, found).kept()
 
 

@@ -183,7 +183,7 @@ def _in_other_case(rootfs: Rootfs, path: str, missing: bytes) -> str:
     node = rootfs.resolve(where).node
     if not slash or not whole.startswith(missing) or node is None or not node.is_dir:
         return ""
-    for other in islice(rootfs.listdir(where), _MOST_LISTED):
+    for other in islice(rootfs.names(where), _MOST_LISTED):
         if other != name and other.lower() == name.lower():
             like = parent + b"/" + other + whole[len(missing) :]
             found = rootfs.resolve(like).node

@@ -559,7 +559,7 @@ def other_family(rootfs: Rootfs, loader: str) -> str:
         found = rootfs.resolve(directory)
         if found.node is None or not found.node.is_dir:
             continue
-        for name in rootfs.listdir(found.path):
+        for name in rootfs.names(found.path):
             if any(text(name).startswith(pattern) for pattern in patterns):
                 return f"{text(directory)}/{text(name)}"
     return ""

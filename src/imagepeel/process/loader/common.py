@@ -248,11 +248,10 @@ class Files:
         found = self.resolve(path)
         return found.node is not None and found.node.is_dir
 
-    def listdir(self, path: bytes) -> list[bytes]:
+    def names(self, path: bytes) -> Iterator[bytes]:
+        """Yield the names in a directory, none where there is none."""
         found = self.resolve(path)
-        if found.node is None or not found.node.is_dir:
-            return []
-        return self._rootfs.listdir(found.path)
+        return self._rootfs.names(found.path) if found.node is not None and found.node.is_dir else iter(())
 
     def file(self, node: Node) -> LoadedFile:
         """The content of a node."""

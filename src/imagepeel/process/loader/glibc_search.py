@@ -236,7 +236,8 @@ class GlibcSearch:
                         found = self._try(prefix + name, candidates, label)
                         if found is not None:
                             return found
-                for subdir in self._files.listdir(directory + b"glibc-hwcaps"):
+                for subdir in self._files.names(directory + b"glibc-hwcaps"):
+                    self._count()
                     path = directory + b"glibc-hwcaps/" + subdir + b"/" + name
                     if subdir not in supported and not self._files.open(path).errno:
                         self._depend(path, text(subdir))
@@ -251,11 +252,15 @@ class GlibcSearch:
                 break
         return None
 
-    def _try(self, path: bytes, candidates: list[Candidate], label: str) -> OpenedLibrary | None:
-        """`open_verify`: open, read the header, judge it; None means that the search goes on."""
+    def _count(self) -> None:
+        """Count a place that is looked at.  NotProved past the bound."""
         self._tried += 1
         if self._tried > _MAX_CANDIDATES:
             raise NotProved(f"more than {_MAX_CANDIDATES} places to look at")
+
+    def _try(self, path: bytes, candidates: list[Candidate], label: str) -> OpenedLibrary | None:
+        """`open_verify`: open, read the header, judge it; None means that the search goes on."""
+        self._count()
 
         def note(outcome: CandidateOutcome, reason: str) -> None:
             candidates.append(Candidate(path=text(path), outcome=outcome, reason=f"{label}: {reason}"))

@@ -171,6 +171,7 @@ def _file_names(word: Word, scope: Scope) -> list[Field]:
     compiled = pattern_regex(last)
     if names is None or compiled is None or len(names) > _MAX_NAMES:
         return [UNKNOWN_WORDS]
+    scope.budget.spend(len(names) * _PER_LETTER)
     found = [name for name in names if compiled.fullmatch(name) and (written[cut] == "." or name[:1] != ".")]
     return [directory + name for name in found] or ([] if scope.nullglob else [written])
 

@@ -317,7 +317,7 @@ def search(rootfs: Rootfs, name: str, path_value: str | None, cwd: str, actor: A
     errno: ErrnoName = "ENOENT"
     denied = ""
     elements = (default if path_value is None else path_value).split(":")
-    for element in elements[:1000]:
+    for element in elements:
         path = f"{element}/{name}" if element else f"./{name}"
         seen = check_access(rootfs, path, actor, cwd)
         node = seen.node

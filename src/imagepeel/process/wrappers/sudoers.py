@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -139,8 +140,8 @@ def _directory(rootfs: Rootfs, path: str) -> list[str]:
     node = rootfs.resolve(path).node
     if node is None or not node.is_dir:
         return []
-    names = sorted(name for name in rootfs.listdir(path) if b"." not in name and not name.endswith(b"~"))
-    return [f"{path.rstrip('/')}/{text(name)}" for name in names[: MAX_FILES + 1]]
+    names = (name for name in rootfs.names(path) if b"." not in name and not name.endswith(b"~"))
+    return [f"{path.rstrip('/')}/{text(name)}" for name in islice(names, MAX_FILES + 1)]
 
 
 def _file(rootfs: Rootfs, path: str) -> list[str]:

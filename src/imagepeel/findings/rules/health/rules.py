@@ -224,7 +224,7 @@ def no_certificates(rule: Rule, subject: Subject) -> Iterator[Finding]:
 def _holds(subject: Subject, path: str) -> bool:
     """Whether there is a file, or a directory that is not empty."""
     node = subject.node(path)
-    return node is not None and (not node.is_dir or bool(subject.rootfs.listdir(path)))
+    return node is not None and (not node.is_dir or any(True for _ in subject.rootfs.names(path)))
 
 
 def _module_of_python(subject: Subject, path: str) -> str:
@@ -241,7 +241,7 @@ def _module_of_python(subject: Subject, path: str) -> str:
     modules = f"{top}/lib-dynload"
     if subject.node(modules) is None:
         return ""
-    return next((text(name) for name in sorted(subject.rootfs.listdir(modules)) if name.startswith(b"_ssl.")), "")
+    return next((text(name) for name in subject.rootfs.names(modules) if name.startswith(b"_ssl.")), "")
 
 
 def _contains(subject: Subject, path: str, needle: bytes) -> bool:

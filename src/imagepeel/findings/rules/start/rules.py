@@ -6,6 +6,7 @@ Only a verdict FAILS of a named profile makes a finding here; DEPENDS and UNKNOW
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from imagepeel.evidence import Location, layer_label, text
@@ -439,7 +440,7 @@ def configured_directories(subject: Subject) -> list[str]:
     todo = ["/etc/ld.so.conf"]
     directory = subject.node("/etc/ld.so.conf.d")
     if directory is not None and directory.is_dir:
-        todo += [f"/etc/ld.so.conf.d/{text(name)}" for name in subject.rootfs.listdir("/etc/ld.so.conf.d")[:200]]
+        todo += [f"/etc/ld.so.conf.d/{text(name)}" for name in islice(subject.rootfs.names("/etc/ld.so.conf.d"), 200)]
     for path in todo:
         for line in text(subject.read(path, 65536)).splitlines():
             line = line.split("#", 1)[0].strip()
