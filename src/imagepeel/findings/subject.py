@@ -29,7 +29,7 @@ from imagepeel.tables import not_for_linux
 if TYPE_CHECKING:
     from imagepeel.findings.budget import Budget, Spent
     from imagepeel.findings.finding import Finding
-    from imagepeel.formats.tar.table import Meta
+    from imagepeel.formats.tar.metas import Meta
     from imagepeel.image import LayeredImage
     from imagepeel.layers.layer import Layer
     from imagepeel.oci.config import ImageConfig, RunConfig

@@ -25,9 +25,10 @@ from imagepeel.archive.codec import Checkpoint
 from imagepeel.archive.compression import Compression
 from imagepeel.evidence import Anomaly
 from imagepeel.formats.tar.header import BLOCK, TarError
+from imagepeel.formats.tar.metas import Meta
 from imagepeel.formats.tar.scanner import TrailingData
 from imagepeel.formats.tar.sparse import checked
-from imagepeel.formats.tar.table import ODD_NAME, EntryTable, Extra, Meta
+from imagepeel.formats.tar.table import ODD_NAME, EntryTable, Extra
 from imagepeel.layers.scan import LayerScan
 from imagepeel.limits import Limits
 from imagepeel.serialization import convert, from_json, from_msgpack, to_json, to_msgpack
@@ -94,6 +95,8 @@ def encode(scan: LayerScan, limits: Limits) -> list[bytes | memoryview]:
     if scan.error is not None or scan.blob_digest is None or scan.diff_id is None:
         raise ValueError("only the scan of a whole layer with its digests can be kept")
     table = scan.table
+    if not isinstance(table.metas, list):
+        raise ValueError("next to nothing is alike in its entries")
     # The state of an inflate in progress cannot leave the process; starts of members and frames need none.
     access = [point for point in scan.access if point.state is None or isinstance(point.state, BlockStart)]
     # JSON of the standard library, since messages may hold surrogates for bytes that are not UTF-8.

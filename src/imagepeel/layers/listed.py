@@ -21,7 +21,8 @@ from imagepeel.errors import Malformed, Unsupported
 from imagepeel.evidence import Location, layer_label, raw
 from imagepeel.formats.tar.builder import TableBuilder
 from imagepeel.formats.tar.header import BLOCK
-from imagepeel.formats.tar.table import HAS_EXTRA, KINDS, EntryTable, Extra, Meta
+from imagepeel.formats.tar.metas import Meta
+from imagepeel.formats.tar.table import HAS_EXTRA, KINDS, EntryTable, Extra
 from imagepeel.formats.toc import KINDS as TOC_KINDS
 from imagepeel.formats.toc import TocEntry, moment
 from imagepeel.layers.toc import Toc

@@ -56,7 +56,7 @@ class Aliases:
         self._links: set[bytes] = set()
         for layer in rootfs.layers:
             table = layer.table
-            types = [meta.type for meta in table.metas]
+            types = list(table.types())
             self._links.update(b"/" + table.path(i) for i in table.links if types[table.meta_ids[i]] == SYMLINK)
 
     def directory(self, path: bytes) -> bytes:
@@ -134,7 +134,7 @@ def stored_files(
     """
     for layer in databases.rootfs.layers:
         table = layer.table
-        regular = [meta.type == REGULAR or meta.type == GNU_SPARSE for meta in table.metas]
+        regular = [kind in (REGULAR, GNU_SPARSE) for kind in table.types()]
         folders = [aliases.directory(b"/" + directory if directory else b"") for directory in table.dirs]
         now = _Finder(table, folders, aliases, living)
         then = _Finder(table, folders, aliases, past)
@@ -160,7 +160,7 @@ class _Finder:
         self._claims = claims
         self._at_home = [claims.at_home(folder) for folder in folders]
         self._linked: dict[bytes, list[int]] = {}
-        types = [meta.type for meta in table.metas]
+        types = list(table.types())
         for i, target in table.links.items():
             if types[table.meta_ids[i]] != HARDLINK:
                 continue

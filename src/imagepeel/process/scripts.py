@@ -124,7 +124,7 @@ def _after(sim: Simulation, run: _ShellRun, state: ProcessState, depth: int) -> 
         return
     if not tail.replaces:
         sim.stay(chain, state, waits_for=tail.argv[0], why=tail.why, traps=tail.trapped)
-    inner = shelling.behind(run.tail, state)
+    inner = _behind(run.tail, state)
     path_value = inner.env.get("PATH")
     name = tail.program or tail.argv[0]
     found = interpreters.search(
@@ -193,7 +193,7 @@ def _ends(sim: Simulation, run: _ShellRun, state: ProcessState) -> None:
     """The shell ends with a failure that its text and the image prove."""
     tail = run.tail
     if tail.errno:
-        after = shelling.behind(run.tail, state)
+        after = _behind(run.tail, state)
         after = msgspec.structs.replace(after, certain=state.certain and tail.sure)
         _failed(sim, run, tail.errno, ("\n".join(tail.said), tail.exit_code or 127), after)
         return
@@ -298,3 +298,21 @@ def _script_text(sim: Simulation, path: str, argv0: str, shell: Shell, state: Pr
         sim.unproved(f"the script {path} has {node.size} bytes, too many to follow")
         return None
     return text(sim.rootfs.read(seen.resolution.path, 0, node.size))
+
+
+def _behind(tail: ScriptOutcome, state: ProcessState) -> ProcessState:
+    """The state of the last command: what the script did to the environment and the directory."""
+    env = dict(state.env)
+    for name, value in tail.env.items():
+        if value is None:
+            env.pop(name, None)
+        else:
+            env[name] = value
+    return msgspec.structs.replace(
+        state,
+        env=env,
+        cwd=state.cwd if tail.cwd in ("", None) else tail.cwd,
+        certain=state.certain and tail.sure and tail.changed < 2 and tail.cwd is not None,
+        changed=max(state.changed, tail.changed),
+        first=state.first and tail.replaces,
+    )

@@ -117,7 +117,7 @@ class ImageOfShell:
         self._chain = chain
         self.state = state
         self.refused: dict[tuple[str, str | None, str], Search | None] = {}
-        self._searched: dict[tuple[str, str | None, str, str], Search | None] = {}
+        self.searched: dict[tuple[str, str | None, str, str], Search | None] = {}
         self._listings: dict[bytes, list[str] | None] = {}
         self._hidden: dict[str, bool | None] = {}
         self._accounts: Accounts | None = None
@@ -191,7 +191,8 @@ class ImageOfShell:
         if actor == self.state.after:
             return self
         other = copy(self)
-        other.state, other.refused = msgspec.structs.replace(self.state, after=actor), {}
+        other.state = msgspec.structs.replace(self.state, after=actor)
+        other.refused, other.searched = {}, {}
         return other
 
     def place(self, path: str, cwd: str) -> str:
@@ -538,13 +539,13 @@ class ImageOfShell:
     def _search(self, name: str, path_value: str | None, cwd: str, *, default: str = "") -> Search | None:
         """Where PATH leads for a name; None where more directories would be looked into than are followed."""
         key = (name, path_value, cwd, default)
-        if key not in self._searched:
+        if key not in self.searched:
             looks = self._looks(default if path_value is None else path_value) if "/" not in name else True
             rootfs, actor = self.sim.rootfs, self.state.after
-            self._searched[key] = (
+            self.searched[key] = (
                 interpreters.search(rootfs, name, path_value, cwd, actor, default=default) if looks else None
             )
-        return self._searched[key]
+        return self.searched[key]
 
     def _hides_some(self, path_value: str) -> bool | None:
         """Whether a mount or a volume covers a directory of PATH; None as for `_search`."""
@@ -588,24 +589,6 @@ def reason(command: str, errno: StartError) -> str:
         "interpreter": "the interpreter in its first line does not exist",
     }
     return reasons.get(errno, errno)
-
-
-def behind(tail: ScriptOutcome, state: ProcessState) -> ProcessState:
-    """The state of the last command: what the script did to the environment and the directory."""
-    env = dict(state.env)
-    for name, value in tail.env.items():
-        if value is None:
-            env.pop(name, None)
-        else:
-            env[name] = value
-    return msgspec.structs.replace(
-        state,
-        env=env,
-        cwd=state.cwd if tail.cwd in ("", None) else tail.cwd,
-        certain=state.certain and tail.sure and tail.changed < 2 and tail.cwd is not None,
-        changed=max(state.changed, tail.changed),
-        first=state.first and tail.replaces,
-    )
 
 
 def no_applet(rootfs: Rootfs, final: bytes, name: str) -> Failure:

@@ -394,7 +394,7 @@ def _count(indexed: IndexedLayer, entries: Iterable[int], counted: Inodes) -> tu
     return paths, total
 
 
-def _file_bytes(sizes: array[int], metas: array[int], regular: Sequence[bool]) -> int:
+def _file_bytes(sizes: array[int], metas: array[int], regular: Sequence[int]) -> int:
     """Return the sum of the sizes of regular files; `regular` says it of each header."""
     # What is empty is passed over first.
     return sum(compress(filter(None, sizes), map(regular.__getitem__, compress(metas, sizes))))
@@ -510,7 +510,7 @@ def shipped(rootfs: Rootfs) -> Shipped:
     for layer, row in zip(rootfs.layers, fates, strict=True):
         table = layer.table
         metas = table.meta_ids
-        regular = [meta.type == REGULAR or meta.type == GNU_SPARSE for meta in table.metas]
+        regular = [kind in (REGULAR, GNU_SPARSE) for kind in table.types()]
         sums = [0, 0, 0, _file_bytes(table.sizes, metas, regular)]
         sums[_VISIBLE] += sum(table.stored_size(i) - table.sizes[i] for i in table.extras if regular[metas[i]])
         for i, fate in _invisible(row):

@@ -21,7 +21,7 @@ from imagepeel.rootfs.tree.metadata import owner
 from imagepeel.rootfs.tree.overlay import cut_between
 
 if TYPE_CHECKING:
-    from imagepeel.formats.tar.table import Meta
+    from imagepeel.formats.tar.metas import Meta
     from imagepeel.rootfs.view import Rootfs
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from imagepeel.evidence import Name
+from imagepeel.formats.tar.header import DIRECTORY
 from imagepeel.rootfs.engines.indexed import IndexedDirectory
 from imagepeel.rootfs.engines.subtrees import Below
 from imagepeel.rootfs.tree.metadata import KIND
@@ -184,6 +185,7 @@ def kinds(rootfs: Rootfs) -> Counter[NodeKind]:
     What lies below a directory of one layer alone is counted from the columns, without making a node.
     """
     count: Counter[NodeKind] = Counter()
+    types_of: dict[int, list[bytes]] = {}
     stack = [rootfs.root]
     while stack:
         here = stack.pop()
@@ -193,15 +195,18 @@ def kinds(rootfs: Rootfs) -> Counter[NodeKind]:
             indexed = packed.indexed
             table, links = indexed.table, indexed.links
             below = packed.below()
-            metas: Counter[int] = Counter()
+            types = types_of.get(indexed.index)
+            if types is None:
+                types = types_of[indexed.index] = list(table.types())
+            found: Counter[bytes] = Counter()
             if isinstance(below, Below) and not links:
-                metas[-1] = below.implied
+                found[DIRECTORY] = below.implied
                 for run in below.ranges():
-                    metas.update(table.headers(run))
+                    found.update(table.types_in(run, types))
             else:
-                metas.update(table.meta_ids[links.get(i, i)] if i >= 0 else -1 for i in below)
-            for meta, found in metas.items():
-                count["dir" if meta < 0 else KIND[table.metas[meta].type]] += found
+                found.update(types[table.meta_ids[links.get(i, i)]] if i >= 0 else DIRECTORY for i in below)
+            for kind, number in found.items():
+                count[KIND[kind]] += number
             continue
         for _, child in here.in_order():
             if isinstance(child, Merged):

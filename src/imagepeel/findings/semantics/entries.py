@@ -174,7 +174,7 @@ def whiteout_entries(table: EntryTable) -> Iterator[int]:
 
 def _metas(table: EntryTable, notes: Notes) -> None:
     column = table.meta_ids
-    for i in members(column, [meta.type == GNU_SPARSE for meta in table.metas]):
+    for i in members(column, [kind == GNU_SPARSE for kind in table.types()]):
         notes.add(
             "SPARSE83",
             "a sparse file in the old GNU form (type S): containerd, Docker, podman and umoci refuse the layer with "
@@ -186,7 +186,7 @@ def _metas(table: EntryTable, notes: Notes) -> None:
         owner = meta.uid if _odd_owner(meta.uid) else meta.gid
         fits = all(0 <= each < _LEAVE_IT for each in (meta.uid, meta.gid))
         notes.add("UIDWRAP", _owner_words(owner), i, degree=Degree.SIGNED if fits else Degree.PLAIN)
-    devices = [meta.type in (CHAR, BLOCKDEV) for meta in table.metas]
+    devices = [kind in (CHAR, BLOCKDEV) for kind in table.types()]
     for i in members(column, devices):
         meta = table.meta(i)
         if meta.type == CHAR and not meta.major and not meta.minor:

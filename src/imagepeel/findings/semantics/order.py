@@ -28,7 +28,7 @@ def order_notes(layer: LayerEntries, lower: Sequence[LayerEntries], notes: Notes
 
 def _duplicates(table: EntryTable, notes: Notes) -> None:
     directories, metas, ends, names = table.dir_ids, table.meta_ids, table.name_ends, table.names
-    types = [meta.type for meta in table.metas]
+    types = list(table.types())
     seen: dict[tuple[int, bytes], int] = {}
     start = 0
     for i, end in enumerate(ends):

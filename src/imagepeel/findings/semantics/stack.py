@@ -65,7 +65,7 @@ def stack_notes(rootfs: Rootfs, notes: NotesOf) -> None:
 
 def explicit(table: EntryTable) -> dict[bytes, int]:
     """Return the directories that have an entry of their own in a layer, with the last such entry."""
-    return {table.path(i): i for i in members(table.meta_ids, [m.type == DIRECTORY for m in table.metas])}
+    return {table.path(i): i for i in members(table.meta_ids, [kind == DIRECTORY for kind in table.types()])}
 
 
 def _parents(table: EntryTable) -> set[bytes]:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Callable
 from io import BytesIO
 from itertools import accumulate
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from imagepeel.errors import LimitExceeded
 from imagepeel.evidence import Location
 from imagepeel.formats.tar.header import NotPlain
+from imagepeel.formats.tar.metas import MOST_METAS, Meta
 from imagepeel.formats.tar.table import (
     DOT_SLASH,
     ESCAPES,
@@ -20,12 +23,14 @@ from imagepeel.formats.tar.table import (
     UNHASHED,
     WHITEOUT,
     EntryTable,
-    Meta,
     clean,
 )
 from imagepeel.formats.tar.whiteouts import PREFIX
 from imagepeel.limits import Limits
 from imagepeel.text import plural
+
+if TYPE_CHECKING:
+    from imagepeel.formats.tar.many_metas import ManyMetas
 
 MEMO = 8192
 """Entries of each memo before it starts anew: layers have few distinct values, hostile ones as many as they like."""
@@ -78,6 +83,7 @@ class TableBuilder:
     def __init__(self, table: EntryTable, limits: Limits, layer: int | None) -> None:
         self.table = table
         self._metas: dict[Meta, int] = {}
+        self._append_meta = self._keep_metas([])
         self._limits = limits
         self._layer = layer
         self._kept = 0
@@ -98,8 +104,17 @@ class TableBuilder:
             if len(self._metas) >= MEMO:
                 self._metas.clear()
             index = self._metas[meta] = len(self.table.metas)
-            self.table.metas.append(meta)
+            if index == MOST_METAS:
+                from imagepeel.formats.tar.many_metas import ManyMetas  # start time
+
+                self._append_meta = self._keep_metas(ManyMetas(self.table.metas))
+            self._append_meta(meta)
         return index
+
+    def _keep_metas(self, metas: ManyMetas | list[Meta]) -> Callable[[Meta], None]:
+        """Give the table this list, and return what adds to it."""
+        self.table.metas = metas
+        return metas.append
 
     def keep(self, count: int, offset: int) -> None:
         """Account for bytes of long names and records.  LimitExceeded past `Limits.name_bytes`."""

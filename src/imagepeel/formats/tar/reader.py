@@ -17,8 +17,8 @@ from imagepeel.formats.tar.header import (
     parse_header,
     string,
 )
+from imagepeel.formats.tar.metas import Meta
 from imagepeel.formats.tar.pax import parse_pax, timestamp
-from imagepeel.formats.tar.table import Meta
 
 try:
     # The same checksum at three times the speed; the results are identical by definition.

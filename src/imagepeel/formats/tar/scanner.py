@@ -62,9 +62,10 @@ from imagepeel.formats.tar.header import (
     numeric,
     string,
 )
+from imagepeel.formats.tar.metas import Meta
 from imagepeel.formats.tar.plain import take_plain
 from imagepeel.formats.tar.reader import HeaderReader
-from imagepeel.formats.tar.table import HAS_EXTRA, UNHASHED, EntryTable, Extra, Meta
+from imagepeel.formats.tar.table import HAS_EXTRA, UNHASHED, EntryTable, Extra
 from imagepeel.limits import DEFAULT, Limits
 from imagepeel.text import plural
 
@@ -77,6 +78,10 @@ except ImportError:
 
 _QUICK = PLAIN_TYPES.union(PAX)
 """Types of headers that may begin a plain entry."""
+
+
+_MOST_NOTES = 1000
+"""Anomalies of one kind that are told one by one: a layer may have a million of them."""
 
 
 class TrailingData(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -134,6 +139,9 @@ class TarScanner:
         self._nanos_pending = 0
         self._sparse_pairs: list[tuple[int, int]] = []
         self._reader = HeaderReader()
+        self._noted: dict[AnomalyCode, int] = {}
+        self._last_note: dict[AnomalyCode, Location] = {}
+        """Where the last was of those that are only counted."""
 
     # ---- the stream ---------------------------------------------------------------------------------------
 
@@ -246,6 +254,12 @@ class TarScanner:
                 self._fail(TarError(UNEXPECTED_EOF, "the stream ends inside a sparse map"), at)
             self._ended = True
         self._builder.finish()
+        for code, where in self._last_note.items():
+            more = self._noted[code] - _MOST_NOTES
+            self.anomalies.append(
+                Anomaly(code=code, message=f"the same {plural(more, 'time')} more; this is the last", where=where)
+            )
+        self._last_note.clear()
         if self._tail_start >= 0 and self._pos > self._tail_start:
             head = self._tail_head
             looks = len(head) >= 265 and head[257:262] == b"ustar"
@@ -316,6 +330,10 @@ class TarScanner:
         where = Location(
             layer=self._layer, entry=entry, layer_offset=at, path=None if path is None else text(b"/" + path)
         )
+        self._noted[code] = self._noted.get(code, 0) + 1
+        if self._noted[code] > _MOST_NOTES:
+            self._last_note[code] = where
+            return
         self.anomalies.append(Anomaly(code=code, message=message, where=where))
 
     # ---- one header ---------------------------------------------------------------------------------------

@@ -28,14 +28,15 @@ from imagepeel.formats.tar.header import (
     PAX_GLOBAL,
     REGULAR,
     SYMLINK,
-    HeaderFormat,
 )
+from imagepeel.formats.tar.metas import Meta
 from imagepeel.formats.tar.sparse import SparseMap
 from imagepeel.formats.tar.whiteouts import OPAQUE
 from imagepeel.text import plural
 
 if TYPE_CHECKING:
     from imagepeel.formats.tar.fields import EntryHeader
+    from imagepeel.formats.tar.many_metas import ManyMetas
 
 DOT_SLASH, SLASH, TRAILING, ODD_NAME, HAS_EXTRA, ESCAPES, WHITEOUT, UNHASHED = 1, 2, 4, 8, 16, 32, 64, 128
 """Bits of the flags column.  The first four rebuild the raw name, ESCAPES says that `..` left the root."""
@@ -59,20 +60,6 @@ KINDS: dict[bytes, EntryKind] = {
     GNU_SPARSE: "file",
     PAX_GLOBAL: "global-header",
 }
-
-
-class Meta(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """What entries share: kept once per distinct value."""
-
-    type: bytes
-    mode: int
-    uid: int
-    gid: int
-    major: int
-    minor: int
-    uname: bytes
-    gname: bytes
-    format: HeaderFormat
 
 
 class Extra(msgspec.Struct, frozen=True):
@@ -160,7 +147,8 @@ class EntryTable(Shown, Sequence["Entry"]):
         """All basenames, one behind the other; complete when the scan is."""
         self.dirs: list[bytes] = [b""]
         """Cleaned paths, without a leading slash, of the directories that entries stand in; the root comes first."""
-        self.metas: list[Meta] = []
+        self.metas: list[Meta] | ManyMetas = []
+        """What entries share, a value once; in columns from `MOST_METAS` on."""
         self.links: dict[int, bytes] = {}
         """Raw target of each symlink and hardlink."""
         self.extras: dict[int, Extra] = {}
@@ -213,6 +201,11 @@ class EntryTable(Shown, Sequence["Entry"]):
         """Return the interned fields of entry `i`."""
         return self.metas[self.meta_ids[i]]
 
+    def types(self) -> Iterator[bytes]:
+        """Yield the type of each of `metas`."""
+        metas = self.metas
+        return (meta.type for meta in metas) if isinstance(metas, list) else metas.types()
+
     def flags(self, i: int) -> int:
         """Return the flag bits of entry `i`."""
         return self.flag_bits[i]
@@ -241,7 +234,7 @@ class EntryTable(Shown, Sequence["Entry"]):
         """Return the CRC-32 of the content, None where the scan took none (sparse and empty files, other types)."""
         return None if self.flag_bits[i] & UNHASHED else self.crcs[i]
 
-    def headed(self, wanted: Sequence[bool]) -> Iterator[int]:
+    def headed(self, wanted: Sequence[int]) -> Iterator[int]:
         """Yield the entries whose header is wanted, in stream order, by a search at C speed.
 
         `wanted` says it of each of `metas`.
@@ -261,15 +254,20 @@ class EntryTable(Shown, Sequence["Entry"]):
                     yield start + at
                 at = last.find(1, at + 1)
 
-    def headers(self, run: range) -> Mapping[int, int]:
-        """Return how many entries of a run have each header, by its place in `metas`; what stands first comes first."""
+    def types_in(self, run: range, types: Sequence[bytes]) -> Mapping[bytes, int]:
+        """Return how many entries of a run have each type; what stands first comes first.
+
+        `types` are those of `types()`, which who asks about many runs has made once.
+        """
         numbers = self.meta_ids[run.start : run.stop]
-        if len(self.metas) > 256:
-            return Counter(numbers)
+        if len(types) > 256:
+            return Counter(map(types.__getitem__, numbers))
         # The last byte of each number is all of it: bytes are counted without a number of each.
         last = numbers.tobytes()[_LAST_BYTE :: numbers.itemsize]
-        there = filter(last.__contains__, range(len(self.metas)))
-        return {number: last.count(number) for number in sorted(there, key=last.find)}
+        found: Counter[bytes] = Counter()
+        for number in sorted(filter(last.__contains__, range(len(types))), key=last.find):
+            found[types[number]] += last.count(number)
+        return found
 
     def roots(self) -> Iterator[int]:
         """Yield the entries for the root itself, such as `./`, in stream order; `raw_names` has the name of each."""
@@ -447,4 +445,4 @@ class Entry:
         return found.hex() if any(found) else None
 
 
-__all__ = ["DIRECTORY", "GNU_SPARSE", "PAX_GLOBAL", "REGULAR", "Entry", "EntryTable", "Extra", "Meta", "clean"]
+__all__ = ["DIRECTORY", "GNU_SPARSE", "PAX_GLOBAL", "REGULAR", "Entry", "EntryTable", "Extra", "clean"]

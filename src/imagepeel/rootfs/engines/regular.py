@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from imagepeel.formats.tar.header import BLOCKDEV, CHAR, DIRECTORY, HARDLINK, REGULAR, SYMLINK
+from imagepeel.formats.tar.metas import MOST_METAS
 from imagepeel.formats.tar.table import ESCAPES, WHITEOUT, Entry, EntryTable, Extra
 from imagepeel.formats.tar.whiteouts import OPAQUE, PREFIX, Mark, parse, whiteout_of
 from imagepeel.rootfs.engines.directory_runs import DirectoryRuns, Distinct
@@ -66,11 +67,12 @@ class IndexedLayer:
         self.parents: Sequence[Tree] = parents
         self.runs: DirectoryRuns = DirectoryRuns(layer.table)
         # One item a header: `EntryTable.meta_ids` leads from an entry to its place here.
-        self.is_dir: list[bool] = [meta.type == DIRECTORY for meta in layer.table.metas]
-        self.is_regular: list[bool] = [meta.type == REGULAR for meta in layer.table.metas]
-        self.is_device_whiteout: list[bool] = [
-            meta.type == CHAR and not meta.major and not meta.minor for meta in layer.table.metas
-        ]
+        metas = layer.table.metas
+        self.is_dir: bytes = bytes(kind == DIRECTORY for kind in layer.table.types())
+        self.is_regular: bytes = bytes(kind == REGULAR for kind in layer.table.types())
+        self.is_device_whiteout: bytes = bytes(
+            kind == CHAR and not metas[i].major and not metas[i].minor for i, kind in enumerate(layer.table.types())
+        )
         """Whether overlayfs takes the device for a whiteout."""
         self.has_device_whiteouts: bool = any(self.is_device_whiteout)
         self.id_of_dir: dict[bytes, int] = {path: i for i, path in enumerate(self.table.dirs)}
@@ -90,7 +92,7 @@ class IndexedLayer:
         """Made on first use."""
         self._chosen: tuple[NamePattern, array[int], dict[bytes, list[bytes]]] | None = None
         """The last question of this kind, and the answer."""
-        self._common: list[_Common | None] = [None] * len(self.table.metas)
+        self._common: list[_Common | None] = [None] * min(len(self.table.metas), MOST_METAS)
         """What inodes of equal headers share; made on first use."""
 
     def chosen(self, wanted: NamePattern) -> tuple[array[int], dict[bytes, list[bytes]]]:
@@ -110,13 +112,15 @@ class IndexedLayer:
 
     def common(self, number: int) -> _Common:
         """Return what inodes with the header of that number have in common."""
-        common = self._common[number]
+        common = self._common[number] if number < MOST_METAS else None
         if common is None:
             meta = self.table.metas[number]
             kind = KIND[meta.type]
             mode = 0o777 if kind == "symlink" else meta.mode & 0o7777
             device = (meta.major, meta.minor) if kind in ("char", "block") else None
-            common = self._common[number] = (kind, mode, owner(meta.uid, 0), owner(meta.gid, 0), device)
+            common = (kind, mode, owner(meta.uid, 0), owner(meta.gid, 0), device)
+            if number < MOST_METAS:
+                self._common[number] = common
         return common
 
     def found(self, i: int) -> Inode:
@@ -198,10 +202,11 @@ def _ways(directories: Iterable[bytes]) -> dict[bytes, list[bytes]]:
 def is_regular(indexed: IndexedLayer) -> bool:
     """Say whether the entries of a layer come out the same in any order, and note what their trees need."""
     table, runs = indexed.table, indexed.runs
-    types = [meta.type for meta in table.metas]
+    types = list(table.types())
     if any(kind not in KIND and kind != HARDLINK for kind in types):
         return False
-    if any(m.type in (CHAR, BLOCKDEV) and (m.major >= 1 << 32 or m.minor >= 1 << 32) for m in table.metas):
+    devices = (table.metas[i] for i, kind in enumerate(types) if kind in (CHAR, BLOCKDEV))
+    if any(device.major >= 1 << 32 or device.minor >= 1 << 32 for device in devices):
         return False
     special = table.flag_bits.translate(_SPECIAL)
     if special.count(2):
@@ -251,7 +256,8 @@ def _root(indexed: IndexedLayer, i: int, path: bytes) -> bool:
     """
     indexed.root_entry = i
     named = Entry(indexed.table, i).raw_name
-    return not path and indexed.is_dir[indexed.table.meta_ids[i]] and set(named.split(b"/")) <= {b"", b"."}
+    is_dir = bool(indexed.is_dir[indexed.table.meta_ids[i]])
+    return not path and is_dir and set(named.split(b"/")) <= {b"", b"."}
 
 
 def _whiteout(indexed: IndexedLayer, path: bytes, name: bytes, siblings: set[bytes]) -> bool:
@@ -313,7 +319,7 @@ def _links(indexed: IndexedLayer) -> bool:
     """Bind hardlinks to earlier members; False when one needs the play-through."""
     table, runs = indexed.table, indexed.runs
     cached: dict[bytes, dict[bytes, int]] = {}
-    is_symlink = [meta.type == SYMLINK for meta in table.metas]
+    is_symlink = [kind == SYMLINK for kind in table.types()]
     for i, target in sorted(table.links.items()):
         if is_symlink[table.meta_ids[i]]:
             if not target or len(target) >= PATH_MAX:

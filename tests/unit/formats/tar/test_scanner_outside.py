@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from imagepeel.formats.tar.many_metas import ManyMetas
+from imagepeel.formats.tar.metas import MOST_METAS
 from imagepeel.formats.tar.scanner import TarScanner, scan
 from imagepeel.formats.tar.table import Entry
 
@@ -173,8 +175,7 @@ def test_entries_of_a_header_are_found_among_many_headers_as_tarfile_has_them(tm
     assert list(table.headed([True] * len(table.metas))) == list(range(len(members)))
     assert list(table.headed([False] * len(table.metas))) == []
     for run in (range(len(members)), range(50, 90)):
-        uids = Counter((members[i].uid, members[i].type) for i in run)
-        assert Counter({(table.metas[n].uid, table.metas[n].type): k for n, k in table.headers(run).items()}) == uids
+        assert table.types_in(run, list(table.types())) == Counter(members[i].type for i in run)
     assert list(table.roots()) == [i for i, member in enumerate(members) if member.name == "."] == [7, 20_500]
 
 
@@ -188,5 +189,34 @@ def test_few_headers_are_counted_as_tarfile_has_them(tmp_path: Path) -> None:
         members = reference.getmembers()
     table = scan((tmp_path / "t.tar").read_bytes()).table
     for run in (range(600), range(1, 599), range(1, 2), range(0)):
-        found = {table.metas[number].type: count for number, count in table.headers(run).items()}
+        found = table.types_in(run, list(table.types()))
         assert list(found.items()) == list(Counter(members[i].type for i in run).items())
+
+
+def test_entries_that_share_nothing_are_as_tarfile_has_them(tmp_path: Path) -> None:
+    count = MOST_METAS + 500
+    with tarfile.open(tmp_path / "t.tar", "w", format=tarfile.USTAR_FORMAT) as tar:
+        for number in range(count):
+            info = tarfile.TarInfo(f"d/{number}")
+            info.uid, info.gid, info.mode = number, count - number, number & 0o7777
+            info.uname, info.gname = f"u{number % 3000}", "" if number % 7 else "staff"
+            if number % 11 == 3:
+                info.type, info.devmajor, info.devminor = tarfile.CHRTYPE, number % 200, number % 100
+            tar.addfile(info)
+        tar.addfile(info)
+    with tarfile.open(tmp_path / "t.tar") as reference:
+        members = reference.getmembers()
+    table = scan((tmp_path / "t.tar").read_bytes()).table
+    assert isinstance(table.metas, ManyMetas)
+    assert len(table) == len(members)
+    for i, member in enumerate(members):
+        meta = table.meta(i)
+        assert (meta.type, meta.mode, meta.uid, meta.gid) == (member.type, member.mode, member.uid, member.gid)
+        assert (meta.uname.decode(), meta.gname.decode()) == (member.uname, member.gname)
+        if member.ischr():
+            assert (meta.major, meta.minor) == (member.devmajor, member.devminor)
+    assert table.meta_ids[-1] == table.meta_ids[-2]
+    assert list(table.types()) == [meta.type for meta in table.metas] == [meta.type for meta in table.metas[:]]
+    assert table.metas[-1] == table.metas[len(table.metas) - 1]
+    with pytest.raises(IndexError):
+        table.metas[len(table.metas)]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from imagepeel.archive.members import Member
     from imagepeel.findings.subject import Subject
     from imagepeel.formats.tar.header import Header
-    from imagepeel.formats.tar.table import Meta
+    from imagepeel.formats.tar.metas import Meta
 
 NO_YEAR = late(r"^(?:000\d|19[678]\d)-")
 """What a time begins with that nobody measured."""

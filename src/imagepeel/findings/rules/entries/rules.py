@@ -12,7 +12,7 @@ from imagepeel.findings.rule import Rule, by_notes, rule
 from imagepeel.findings.semantics.codes import MOST, Degree, Noted
 from imagepeel.formats.filecaps import XATTR
 from imagepeel.formats.tar.header import DIRECTORY, PAX_GLOBAL, REGULAR
-from imagepeel.formats.tar.table import Meta
+from imagepeel.formats.tar.metas import Meta
 from imagepeel.text import exact, listed, plural
 
 if TYPE_CHECKING:

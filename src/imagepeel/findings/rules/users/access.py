@@ -19,7 +19,7 @@ from imagepeel.text import listed, plural
 
 if TYPE_CHECKING:
     from imagepeel.findings.subject import Subject
-    from imagepeel.formats.tar.table import Meta
+    from imagepeel.formats.tar.metas import Meta
 
 _PRIVATE = late(
     rb"^/(?:root|etc/(?:g?shadow-?|sudoers.*|security/opasswd|ssl/private|ssh/.*|\.pwd\.lock|audit.*|cron.*|crypttab|ppp.*)|"
