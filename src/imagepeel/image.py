@@ -370,6 +370,7 @@ class LayeredImage(Shown):
 
         UsageError for an unknown name; LimitExceeded on bombs.
         """
+        from imagepeel.layers.names import LayerNames  # start time
         from imagepeel.rootfs.engines.indexed import RegularLayers  # start time
         from imagepeel.rootfs.view import build  # start time
 
@@ -377,7 +378,7 @@ class LayeredImage(Shown):
             known = self._views.get(name)
             if known is None:
                 self.scan()
-                self._regular = self._regular or RegularLayers()
+                self._regular = self._regular or RegularLayers(LayerNames(self.layers, self._pool.cache))
                 known = self._views[name] = build(
                     self.layers,
                     name,

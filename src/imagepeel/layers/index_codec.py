@@ -14,8 +14,9 @@ import json
 import os
 import sys
 from array import array
-from itertools import pairwise
-from operator import gt, sub
+from itertools import chain, compress, pairwise
+from itertools import count as counter
+from operator import sub
 from typing import IO, Literal
 
 import msgspec
@@ -293,13 +294,15 @@ def _check(table: EntryTable, header: _Header, count: int) -> None:
         "nanoseconds",
     )
     # Ends of names ascend; a name that is short enough to be `.` or `..` is looked at.
-    _need(ends[-1] == len(table.names) and not any(map(gt, ends[:-1], ends[1:])), "names are not in order")
-    lengths = array("I", map(sub, ends, array("I", (0,)) + ends[:-1]))
+    try:
+        lengths = array("I", map(sub, ends, chain((0,), ends)))
+    except OverflowError:  # one ends before it begins
+        lengths = array("I")
+    _need(ends[-1] == len(table.names) and len(lengths) == count, "names are not in order")
     if min(lengths) < 3:
-        for i, length in enumerate(lengths):
-            if length < 3:
-                name = table.basename(i)
-                _need(name not in (b".", b"..") and (bool(name) or not table.dir_ids[i]), "a name is not clean")
+        for i in compress(counter(), map((3).__gt__, lengths)):
+            name = table.basename(i)
+            _need(name not in (b".", b"..") and (bool(name) or not table.dir_ids[i]), "a name is not clean")
     odd = table.flag_bits.translate(_ODD)
     _need(odd.count(1) == sum(odd[i] for i in table.raw_names), "a raw name is missing")
 

@@ -25,12 +25,13 @@ from imagepeel.archive.cache_dir import CacheDir, default_path
 from imagepeel.archive.source import MemorySource
 from imagepeel.errors import ImagepeelError
 from imagepeel.formats.tar.table import EntryTable
-from imagepeel.layers import index_cache, index_codec
+from imagepeel.layers import index_cache, index_codec, names
 from imagepeel.layers.content import LayerContent
 from imagepeel.layers.index_cache import SMALL_READS, Budget, IndexCache, SmallReads
 from imagepeel.layers.index_codec import MAGIC, BadIndex
 from imagepeel.layers.scan import LayerScan, scan_layer
 from imagepeel.limits import DEFAULT, Limits
+from imagepeel.rootfs.engines import regular
 from imagepeel.rootfs.layer_events import layer_counts
 from imagepeel.rootfs.view import build
 from imagepeel.verbs import Image
@@ -303,6 +304,59 @@ def test_a_second_run_answers_the_same_and_reads_no_layer(
         assert (spy.scans, spy.hashes, spy.inflated) == (0, 0, 0)
         assert answers(image) == truth
         assert (spy.scans, spy.hashes) == (0, 0)
+
+
+@pytest.fixture
+def many(tmp_path: Path) -> Path:
+    """An archive with a layer of more files than whose names are looked at twice, with and without an entry above."""
+    files = [forge.file(f"d{number % 40}/e/f{number}", b"") for number in range(regular._WORTH_KEEPING)]
+    layer = forge.layer(forge.directory("./"), forge.directory("d7"), *files)
+    path = forge.write(forge.image(layer, entrypoint=["/d1/e/f1"]), tmp_path / "many.tar", kind="oci-archive")
+    age(path)
+    return path
+
+
+@pytest.mark.usefixtures("later")
+def test_names_that_were_looked_at_once_are_not_looked_at_again(
+    many: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open_archive(many) as plain:
+        truth = answers(plain.image())
+    looks = []
+    real = regular._names
+    monkeypatch.setattr(regular, "_names", lambda *arguments: looks.append(arguments) or real(*arguments))
+    assert look(many, folder) == truth
+    assert len(looks) == 1
+    assert look(many, folder) == truth
+    assert len(looks) == 1
+
+
+@pytest.mark.usefixtures("later")
+@pytest.mark.parametrize(
+    "forged",
+    [
+        {b"": [b".."]},
+        {b"..": [b"a"]},
+        {b"": [b"a/b"]},
+        {b"": [b""]},
+        {b"": [b"a\0"]},
+        {b"/": [b"a"]},
+        {b"a//b": [b"c"]},
+    ],
+)
+def test_forged_names_with_a_right_checksum_are_not_used(many: Path, folder: Path, forged: names.Implied) -> None:
+    with open_archive(many) as plain:
+        truth = answers(plain.image())
+    assert look(many, folder) == truth
+    cache = IndexCache(CacheDir(folder), least=0)
+    with open_archive(many, cache=cache) as opened:
+        image = opened.image()
+        image.scan()
+        kept = names.LayerNames(image.layers, cache)
+        assert kept.recall(0)
+        kept.remember(0, forged)
+        assert kept.recall(0) is None
+    assert look(many, folder) == truth
 
 
 def test_a_file_that_was_written_just_now_is_hashed_again(

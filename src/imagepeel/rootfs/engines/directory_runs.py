@@ -9,7 +9,8 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from itertools import compress, count, pairwise
+from operator import ne
 
 from imagepeel.formats.tar.table import EntryTable
 
@@ -33,14 +34,9 @@ class DirectoryRuns:
         self.table: EntryTable = table
         self.names: bytes = table.names
         dirs = table.dir_ids
-        starts = array("I")
-        owners = array("I")
-        before = -1
-        for i, directory in enumerate(dirs):
-            if directory != before:
-                starts.append(i)
-                owners.append(directory)
-                before = directory
+        starts = array("I", (0,) if dirs else ())
+        starts.extend(compress(count(1), map(ne, dirs[1:], dirs)))
+        owners = array("I", map(dirs.__getitem__, starts))
         ends = array("I", starts[1:])
         if starts:
             ends.append(len(dirs))
@@ -86,6 +82,24 @@ class DirectoryRuns:
             bounds = [ends[start - 1] if start else 0, *ends[start:stop]]
             out += [names[begin:end] for begin, end in pairwise(bounds)]
         return out
+
+    def each(self, most: int) -> Iterator[list[bytes] | None]:
+        """Yield what `names_in` says of each directory in turn, None of one with at least `most` entries."""
+        ends, names, starts, stops, first = (
+            self.table.name_ends,
+            self.names,
+            self._run_start,
+            self._run_end,
+            self._first,
+        )
+        for directory, (low, high) in enumerate(pairwise(first)):
+            if high - low != 1 or stops[low] - starts[low] >= most:
+                many = sum(stops[low:high]) - sum(starts[low:high]) >= most
+                yield None if many else self.names_in(directory)
+                continue
+            start = starts[low]
+            bounds = ends[start - 1 : stops[low]] if start else array("I", (0, *ends[: stops[low]]))
+            yield [names[begin:end] for begin, end in pairwise(bounds)]
 
     def entries_in(self, directory: int) -> dict[bytes, int]:
         """Return name -> entry of these entries; of a name that comes twice, the last."""

@@ -32,6 +32,7 @@ from typing import Any
 
 from imagepeel.formats.tar.table import WHITEOUT, Entry
 from imagepeel.formats.tar.whiteouts import OPAQUE, PREFIX, hidden_path
+from imagepeel.layers.names import LayerNames
 from imagepeel.rootfs.engines.directory_runs import TooMany, find
 from imagepeel.rootfs.engines.regular import IndexedLayer, is_regular
 from imagepeel.rootfs.engines.subtrees import Subtrees
@@ -351,7 +352,8 @@ def indexed_upper(layer: LayerEntries, parents: Sequence[Tree], first_ino: int =
 class RegularLayers:
     """The columns of an image's regular layers: read once for all views."""
 
-    def __init__(self) -> None:
+    def __init__(self, looked: LayerNames | None = None) -> None:
+        self._looked = looked or LayerNames()
         self._known: dict[tuple[int, bool], IndexedLayer | None] = {}
         self._kin: dict[tuple[int, ...], dict[Any, Any]] = {}
 
@@ -368,7 +370,7 @@ class RegularLayers:
         key = (layer.index, bool(parents))
         if key not in self._known:
             indexed = IndexedLayer(layer, parents, first_ino)
-            self._known[key] = indexed if is_regular(indexed) else None
+            self._known[key] = indexed if is_regular(indexed, self._looked) else None
         return self._known[key]
 
     def kin(self, uppers: Sequence[Tree]) -> dict[Any, Any]:

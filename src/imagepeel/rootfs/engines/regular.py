@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from imagepeel.formats.tar.header import BLOCKDEV, CHAR, DIRECTORY, HARDLINK, REGULAR, SYMLINK
 from imagepeel.formats.tar.metas import MOST_METAS
@@ -19,6 +19,9 @@ from imagepeel.rootfs.tree.changes import LayerEntries
 from imagepeel.rootfs.tree.inode import MANY, NAME_MAX, PATH_MAX, Inode, NodeKind, Tree
 from imagepeel.rootfs.tree.metadata import KIND, apply_metadata, bound_time, new_inode, owner
 from imagepeel.rootfs.tree.name_pattern import NamePattern
+
+if TYPE_CHECKING:
+    from imagepeel.layers.names import LayerNames
 
 _MOST_IMPLIED = 250_000
 """Directories that no entry describes: real layers have some ten thousand, hostile names make millions."""
@@ -199,9 +202,16 @@ def _ways(directories: Iterable[bytes]) -> dict[bytes, list[bytes]]:
     return out
 
 
-def is_regular(indexed: IndexedLayer) -> bool:
-    """Say whether the entries of a layer come out the same in any order, and note what their trees need."""
-    table, runs = indexed.table, indexed.runs
+_WORTH_KEEPING = 4096
+"""Entries of a layer whose names take longer to look at than a file of the cache to read."""
+
+
+def is_regular(indexed: IndexedLayer, looked: LayerNames) -> bool:
+    """Say whether the entries of a layer come out the same in any order, and note what their trees need.
+
+    What `looked` knows of its names need not be looked for again: that is most of what the answer costs.
+    """
+    table = indexed.table
     types = list(table.types())
     if any(kind not in KIND and kind != HARDLINK for kind in types):
         return False
@@ -211,27 +221,46 @@ def is_regular(indexed: IndexedLayer) -> bool:
     special = table.flag_bits.translate(_SPECIAL)
     if special.count(2):
         return False
-    described: set[bytes] = {b""}
-    described.update(table.path(i) for i in table.headed(indexed.is_dir) if not special[i])
     indexed.has_whiteouts = special.count(1) > 0
-    for directory, path in enumerate(table.dirs):
-        if len(path) >= PATH_MAX - NAME_MAX - 2:
+    worth = not indexed.has_whiteouts and len(table) >= _WORTH_KEEPING
+    known = looked.recall(indexed.index) if worth else None
+    if known is None and not _names(indexed, special):
+        return False
+    if known is not None and not all(_root(indexed, i, table.dirs[table.dir_ids[i]]) for i in table.roots()):
+        return False
+    if known is not None:
+        indexed.implied_dirs = known
+    else:
+        described: set[bytes] = {b""}
+        described.update(table.path(i) for i in table.headed(indexed.is_dir) if not special[i])
+        if not _parents(indexed, described):
             return False
-        if sum(map(len, runs.of(directory))) >= MANY:
+        if worth:
+            looked.remember(indexed.index, indexed.implied_dirs)
+    return _borrows(indexed) and _links(indexed)
+
+
+def _names(indexed: IndexedLayer, special: bytearray) -> bool:
+    """Say whether no directory has a name twice or one too long, and note whiteouts and the root's own entry."""
+    table, runs = indexed.table, indexed.runs
+    if max(map(len, table.dirs)) >= PATH_MAX - NAME_MAX - 2:
+        return False
+    for directory, names in enumerate(runs.each(MANY)):
+        path = table.dirs[directory]
+        if names is None:
             if not _large(indexed, directory, path, special):
                 return False
             continue
-        names = runs.names_in(directory)
         unique = set(names)
         if len(unique) != len(names) or (b"" in unique and not _root(indexed, runs.entries_in(directory)[b""], path)):
             return False
-        if names and max(map(len, names)) > NAME_MAX:
+        if names and len(max(names, key=len)) > NAME_MAX:
             return False
         if indexed.has_whiteouts:
             for i, name in zip(runs.indexes(directory), names, strict=True):
                 if special[i] and not _whiteout(indexed, path, name, unique):
                     return False
-    return _parents(indexed, described) and _borrows(indexed) and _links(indexed)
+    return True
 
 
 def _large(indexed: IndexedLayer, directory: int, path: bytes, special: bytearray) -> bool:
