@@ -168,6 +168,7 @@ class SymbolTable:
         """File offset and number of the buckets of DT_HASH, and the number of its links."""
         self._links = links if links is not None else Links()
         self._columns = _Columns((), b"", (), ())
+        self._asked_for = 0
 
     def _place(self, tag: int) -> int | None:
         address = self._facts.tags.get(tag)
@@ -250,8 +251,9 @@ class SymbolTable:
 
     def _load_columns(self, count: int) -> None:
         """Read the first symbols at once, where those are no more than may be kept and lie in the file."""
-        if count <= len(self._columns.infos) or self._symbols is None:
+        if count <= self._asked_for or self._symbols is None:
             return
+        self._asked_for = count  # and never again, where they cannot be had
         width = 24 if self._wide else 16
         data = self._read(self._symbols, count * width) if count * width <= _MOST_SYMBOLS else b""
         if not data or len(data) < count * width:
@@ -339,7 +341,6 @@ class SymbolTable:
         # More links than these are read one by one.
         count = max(0, min(max(heads, default=0) - first + _AFTER_LAST, (self._facts.size - place) // 4, _MAX_FILTER))
         self._hashes = width * 8, min(shift, 63), first, words, heads, self._numbers(count, "I", place), place
-        self._load_columns(first + count)
         return self._hashes
 
     def _chained(self, name: bytes) -> Iterator[int]:
@@ -362,8 +363,6 @@ class SymbolTable:
         size = self._sysv_word.size
         (buckets,), (chains,) = (self._unpack(self._sysv_word, base + at) for at in (0, size))
         self._heads = base + 2 * size, buckets, chains
-        # There is a link for each symbol.
-        self._load_columns(chains)
         return self._heads
 
     def defines(self, name: bytes) -> bool:
@@ -373,6 +372,7 @@ class SymbolTable:
     def lacks(self, names: Iterable[bytes]) -> list[bytes]:
         """Return those of the names that the file does not define, as `defines` says it, in their order."""
         # As `find` and `usable`, without a `Symbol` of each: a program asks for thousands.
+        self._load_columns(self._count())
         alike, fields_of, name_of, version_of = self._alike, self._fields, self._name, self._version
         out = []
         for name in names:
@@ -385,6 +385,13 @@ class SymbolTable:
             else:
                 out.append(name)
         return out
+
+    def _count(self) -> int:
+        """How many symbols the hash table leads to, and those before them."""
+        if self._gnu is not None:
+            _, _, first, _, _, links, _ = self._hashes or self._load_hashes()
+            return first + len(links)
+        return (self._heads or self._load_heads())[2] if self._sysv is not None else 0
 
     def references(self) -> Iterator[Reference]:
         """Yield the symbols that the relocations ask for, each as often as asked.
