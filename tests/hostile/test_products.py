@@ -16,6 +16,7 @@ from imagepeel import open as open_archive
 from imagepeel.forge import programs
 from imagepeel.forge.elf import elf
 from imagepeel.process import shelling
+from imagepeel.process.engines import lookup
 from imagepeel.process.spec.failure import Outcome
 
 _LOADER = "/lib64/ld-linux-x86-64.so.2"
@@ -122,3 +123,22 @@ def test_a_program_behind_a_thousand_directories_of_path_is_found() -> None:
     with open_archive(io.BytesIO(data)) as archive:
         prediction = archive.image().process()
     assert prediction.verdict.kind is Outcome.RUNS, prediction
+
+
+@pytest.mark.parametrize("engine", ["docker", "podman", "runsc"])
+def test_every_directory_of_path_is_looked_into_or_nothing_is_claimed(engine: str) -> None:
+    there = forge.file("there/last", programs.hello(), 0o755)
+    for many, kind in ((5000, Outcome.RUNS), (lookup.MAX_CANDIDATES, Outcome.UNKNOWN)):
+        path = ":".join([*(f"/p{k}" for k in range(many)), "/there"])
+        with open_archive(io.BytesIO(image(there, path=path, entrypoint=["last"]))) as archive:
+            assert archive.image().process(engine=engine).verdict.kind is kind
+
+
+def test_a_wrapper_looks_into_every_directory_of_path() -> None:
+    path = ":".join([*(f"/p{k}" for k in range(5000)), "/there"])
+    program = forge.file("there/last", programs.hello(), 0o755)
+    script = forge.file("x", b"#!/bin/sh\nexec /bin/busybox env last\n", 0o755)
+    busybox = forge.file("bin/busybox", programs.hello() + b"\0BusyBox v1.36\0env\0", 0o755)
+    data = image(script, forge.file("bin/sh", _DASH, 0o755), busybox, program, path=path)
+    with open_archive(io.BytesIO(data)) as archive:
+        assert archive.image().process().verdict.kind is not Outcome.FAILS

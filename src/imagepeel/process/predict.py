@@ -14,7 +14,7 @@ from imagepeel.process.engines import argv, create, user, verdict
 from imagepeel.process.engines import cwd as workdir
 from imagepeel.process.engines import env as environment
 from imagepeel.process.engines.additions import additions
-from imagepeel.process.engines.lookup import ProgramLookup
+from imagepeel.process.engines.lookup import ProgramLookup, too_many
 from imagepeel.process.engines.mounted import (
     is_live,
     is_magic,
@@ -446,10 +446,12 @@ class _Run:
         if any("\0" in word for word in words):
             self.unproved("an argument holds a NUL byte, which no runtime can pass")
             return None
-        path_set = env.named("PATH")
-        path_value = None if path_set is None else path_set.value
+        path_value = None if (path_set := env.named("PATH")) is None else path_set.value
         actor = Actor.of(credentials, credentials.effective)
         directory = "/" if place.failure is not None else place.canonical
+        if why := too_many(words[0], path_value):
+            self.unproved(why)
+            return None
         found = self.runtime.find(self.inside, words[0], path_value, directory, actor)
         failure = found.failure
         if failure is not None and failure.code is FailureCode.SHELL_MISSING and "-c" not in words[1:2]:

@@ -8,6 +8,7 @@ import msgspec
 
 from imagepeel.evidence import text
 from imagepeel.process import shelling
+from imagepeel.process.engines.lookup import too_many
 from imagepeel.process.kernel.execve import ExecveResult
 from imagepeel.process.readers import Started
 from imagepeel.process.shell import interpreters
@@ -127,6 +128,9 @@ def _after(sim: Simulation, run: _ShellRun, state: ProcessState, depth: int) -> 
     inner = _behind(run.tail, state)
     path_value = inner.env.get("PATH")
     name = tail.program or tail.argv[0]
+    if why := too_many(name, path_value):
+        sim.unproved(why)
+        return
     found = interpreters.search(
         sim.rootfs, name, path_value, inner.cwd, state.after, default=interpreters.default_path(run.shell)
     )
@@ -269,6 +273,9 @@ def _script_text(sim: Simulation, path: str, argv0: str, shell: Shell, state: Pr
         errno = "EACCES"
     if errno in {"EACCES", "ENOENT"}:
         if shell == "bash" and "/" not in path and errno == "ENOENT":
+            if why := too_many(path, state.env.get("PATH")):
+                sim.unproved(why)
+                return None
             found = interpreters.search_script(sim.rootfs, path, state.env.get("PATH"), state.cwd, state.after)
             if found is not None:
                 return _script_text(sim, found, argv0, shell, state)

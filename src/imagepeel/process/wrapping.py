@@ -10,7 +10,7 @@ import msgspec
 from imagepeel.errors import ImagepeelError
 from imagepeel.evidence import text
 from imagepeel.process import shelling
-from imagepeel.process.engines.lookup import find_as_go
+from imagepeel.process.engines.lookup import find_as_go, too_many
 from imagepeel.process.kernel.execve import ExecveResult
 from imagepeel.process.simulation import Simulation
 from imagepeel.process.spec import trace
@@ -216,6 +216,9 @@ def _start(
         return started[path].errno
 
     path_value = state.env.get("PATH")
+    if why := too_many(command, path_value):
+        sim.unproved(why)
+        return
     if wrapped.lookup == "go":
         _start_go(sim, chain, wrapped, state, depth)
         return

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from imagepeel.rootfs.tree.changes import LayerEntries
     from imagepeel.rootfs.view import Rootfs
 
-MAX_CANDIDATES = 1000
+MAX_CANDIDATES = 20_000
+"""Directories of PATH that are looked into: where there are more, nobody looked what the program is."""
 SHELL_WORDS = frozenset({"source", ".", "cd", "export", "exec", "eval", "set", "alias", "ulimit"})
 """Words of a shell that people write where a program is looked up."""
 
@@ -48,7 +49,14 @@ def clean(path: str) -> str:
 
 def elements(path_value: str | None) -> list[str]:
     """The directories of a PATH, in order; an unset or empty one has none."""
-    return path_value.split(":")[:MAX_CANDIDATES] if path_value else []
+    return path_value.split(":") if path_value else []
+
+
+def too_many(word: str, path_value: str | None) -> str:
+    """Why nobody looked which file a word is, "" where somebody may."""
+    if "/" in word or not path_value or path_value.count(":") < MAX_CANDIDATES:
+        return ""
+    return f"PATH has more than {MAX_CANDIDATES} directories, and {word} is not looked for in them"
 
 
 def candidate(rootfs: Rootfs, path: str, seen: PathAccess, errno: ErrnoName, reason: str) -> Candidate:

@@ -36,6 +36,10 @@ _QUIET = frozenset(
 _EXEC = "exec: usage: exec [-cl] [-a name] [command [argument ...]] [redirection ...]"
 
 
+_PER_LOOK = 64
+"""Work of a directory of PATH in which a file is looked for, as of so many letters."""
+
+
 class Builtins(Parameters):
     """The part of a walk that knows builtins; the walk itself adds the control flow."""
 
@@ -161,6 +165,7 @@ class Builtins(Parameters):
         """The first readable file of that name in a directory of PATH, with its path."""
         path = state.scope.get("PATH")
         for directory in (path.split(":") if isinstance(path, str) else [])[:100]:
+            state.scope.budget.spend(_PER_LOOK)
             read = image.read(f"{directory}/{name}", "") if directory.startswith("/") else None
             if read is None or not read[1]:
                 return f"{directory}/{name}", read

@@ -386,7 +386,7 @@ def execvp(name: str, path: str | None, attempt: Callable[[str], ErrnoName], *, 
     denied = False
     last: ErrnoName = "ENOENT"
     passed = ("ENOENT", "ENOTDIR", "EACCES") if libc == "musl" else ("ENOENT", "ENOTDIR", "EACCES", "ENODEV")
-    for directory in path.split(":")[:4096]:
+    for directory in path.split(":"):
         candidate = f"{directory}/{name}" if directory else name
         errno = attempt(candidate)
         tried.append((candidate, errno))
