@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from msgspec.structs import asdict
+import msgspec
 
 from imagepeel.errors import MissingBlob, UsageError
 from imagepeel.process.engines import env as environment
@@ -95,7 +95,9 @@ def runtime_spec(
         },
         "root": {"path": root, "readonly": options.read_only},
         "hostname": hostname,
-        "mounts": [asdict(mount) | {"options": list(mount.options)} for mount in mounts(scenario.engine)],
+        "mounts": [
+            msgspec.structs.asdict(mount) | {"options": list(mount.options)} for mount in mounts(scenario.engine)
+        ],
         "annotations": _annotations(scenario.wanted),
         "linux": {
             "namespaces": [{"type": kind} for kind in ("pid", "network", "ipc", "uts", "mount")],
