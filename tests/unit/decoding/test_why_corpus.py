@@ -89,7 +89,7 @@ def test_every_recorded_text_of_an_engine_has_its_failure_among_the_causes() -> 
     wrong: list[str] = []
     for (_, text), (engine, scenario) in engines_recorded().items():
         codes = codes_of(text)
-        if scenario.expect["runc@1.1"] in codes or own_words(scenario, text):
+        if scenario.expect["runc@1.1"] in codes or own_words(scenario, text) or scenario.missing():
             continue
         verdict = predict(FakeRootfs(scenario.entries), scenario.wanted(), scenario.start_options(engine)).verdict
         if verdict.kind == "FAILS" and verdict.id not in codes:
@@ -106,7 +106,7 @@ def test_every_recorded_text_of_gvisor_has_its_failure_among_the_causes() -> Non
             continue
         text, scenario = end["text"].replace("tini (PID)", "tini (7)"), BY_ID[one]
         codes = codes_of(text)
-        if scenario.expect["runc@1.1"] in codes or own_words(scenario, text):
+        if scenario.expect["runc@1.1"] in codes or own_words(scenario, text) or scenario.missing():
             continue
         verdict = predict(FakeRootfs(scenario.entries), scenario.wanted(), scenario.start_options("runsc")).verdict
         if verdict.kind == "FAILS" and verdict.id not in codes:
