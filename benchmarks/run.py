@@ -145,11 +145,19 @@ def environment() -> dict[str, str]:
 
 
 def measure(command: str) -> Cost:
-    """Run a shell command and return what it cost.  RuntimeError with its last words when it fails."""
+    """Run a command, in a shell where it takes one, and return what it cost.
+
+    RuntimeError with its last words when it fails.
+    """
+    words_of, settings = shlex.split(command), environment()
+    while "=" in words_of[0]:
+        name, _, value = words_of.pop(0).partition("=")
+        settings[name] = value
+    if set("|&;<>$*()") & set(command):
+        words_of = ["bash", "-c", f"set -o pipefail; {command}"]
     with tempfile.TemporaryFile() as words:
         start = time.monotonic()
-        shell = ["bash", "-c", f"set -o pipefail; {command}"]
-        process = subprocess.Popen(shell, stdout=subprocess.DEVNULL, stderr=words, env=environment())
+        process = subprocess.Popen(words_of, stdout=subprocess.DEVNULL, stderr=words, env=settings)
         _, status, used = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         wall = time.monotonic() - start

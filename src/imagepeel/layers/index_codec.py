@@ -14,8 +14,7 @@ import json
 import os
 import sys
 from array import array
-from itertools import chain, compress, pairwise
-from itertools import count as counter
+from itertools import chain, pairwise
 from operator import sub
 from typing import IO, Literal
 
@@ -30,6 +29,7 @@ from imagepeel.formats.tar.metas import Meta
 from imagepeel.formats.tar.scanner import TrailingData
 from imagepeel.formats.tar.sparse import checked
 from imagepeel.formats.tar.table import ODD_NAME, EntryTable, Extra
+from imagepeel.layers.columns import below, small
 from imagepeel.layers.scan import LayerScan
 from imagepeel.limits import Limits
 from imagepeel.serialization import convert, from_json, from_msgpack, to_json, to_msgpack
@@ -286,23 +286,20 @@ def _check(table: EntryTable, header: _Header, count: int) -> None:
     if not count:
         _need(not table.names, "names without entries")
         return
-    _need(max(table.dir_ids) < len(dirs) and max(table.meta_ids) < len(table.metas), "a column points outside")
-    _need(max(table.header_offsets) <= header.content_size and min(table.sizes) >= 0, "an offset is outside")
-    _need(max(table.header_blocks) * BLOCK <= header.content_size, "an offset is outside")
-    _need(
-        table.mtime_nanos is None or (min(table.mtime_nanos) >= 0 and max(table.mtime_nanos) < 1_000_000_000),
-        "nanoseconds",
-    )
+    inside = below(table.dir_ids, len(dirs)) and below(table.meta_ids, len(table.metas))
+    _need(inside, "a column points outside")
+    inside = below(table.header_offsets, header.content_size + 1) and below(table.sizes, 1 << 63)
+    _need(inside and below(table.header_blocks, header.content_size // BLOCK + 1), "an offset is outside")
+    _need(table.mtime_nanos is None or below(table.mtime_nanos, 1_000_000_000), "nanoseconds")
     # Ends of names ascend; a name that is short enough to be `.` or `..` is looked at.
     try:
         lengths = array("I", map(sub, ends, chain((0,), ends)))
     except OverflowError:  # one ends before it begins
         lengths = array("I")
     _need(ends[-1] == len(table.names) and len(lengths) == count, "names are not in order")
-    if min(lengths) < 3:
-        for i in compress(counter(), map((3).__gt__, lengths)):
-            name = table.basename(i)
-            _need(name not in (b".", b"..") and (bool(name) or not table.dir_ids[i]), "a name is not clean")
+    for i in small(lengths, 3):
+        name = table.basename(i)
+        _need(name not in (b".", b"..") and (bool(name) or not table.dir_ids[i]), "a name is not clean")
     odd = table.flag_bits.translate(_ODD)
     _need(odd.count(1) == sum(odd[i] for i in table.raw_names), "a raw name is missing")
 

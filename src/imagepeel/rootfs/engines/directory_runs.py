@@ -9,7 +9,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from itertools import compress, count, pairwise
+from itertools import accumulate, compress, count, pairwise
 from operator import ne
 
 from imagepeel.formats.tar.table import EntryTable
@@ -41,14 +41,12 @@ class DirectoryRuns:
         if starts:
             ends.append(len(dirs))
         order = sorted(range(len(starts)), key=owners.__getitem__)
-        self._run_start = array("I", (starts[r] for r in order))
-        self._run_end = array("I", (ends[r] for r in order))
-        first = array("I", bytes(4 * (len(table.dirs) + 1)))
-        for r in owners:
-            first[r + 1] += 1
-        for d in range(len(table.dirs)):
-            first[d + 1] += first[d]
-        self._first = first
+        self._run_start = array("I", map(starts.__getitem__, order))
+        self._run_end = array("I", map(ends.__getitem__, order))
+        runs = array("I", bytes(4 * (len(table.dirs) + 1)))
+        for owner in owners:
+            runs[owner + 1] += 1
+        self._first = array("I", accumulate(runs))
 
     def of(self, directory: int) -> list[range]:
         """Return the entries that stand in a directory, in stream order, neighbours together."""

@@ -1,0 +1,40 @@
+"""Columns are judged by their bytes as Python judges their numbers one by one."""
+
+from __future__ import annotations
+
+from array import array
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from imagepeel.layers.columns import below, small
+
+RANGES = {"I": (0, 2**32 - 1), "i": (-(2**31), 2**31 - 1), "q": (-(2**63), 2**63 - 1), "Q": (0, 2**64 - 1)}
+EDGES = (0, 1, 2, 3, 4, 255, 256, 257, 65_535, 65_536, 2**24, 2**31 - 1, 2**31, 2**32 - 1, 2**63 - 1, -1)
+
+
+@st.composite
+def columns(draw: st.DrawFn) -> tuple[str, list[int]]:
+    code = draw(st.sampled_from(sorted(RANGES)))
+    low, high = RANGES[code]
+    edges = st.sampled_from([edge for edge in EDGES if low <= edge <= high])
+    near = st.integers(0, min(high, 1000))
+    return code, draw(st.lists(edges | near | st.integers(low, high), max_size=40))
+
+
+@given(columns(), st.sampled_from([*EDGES, 1000, 10**9]) | st.integers(0, 2**63))
+def test_a_bound_is_kept_where_every_number_keeps_it(column: tuple[str, list[int]], bound: int) -> None:
+    code, numbers = column
+    bound = min(bound, RANGES[code][1] + 1)
+    assert below(array(code, numbers), bound) == all(0 <= number < bound for number in numbers)
+
+
+@given(st.lists(st.integers(0, 5) | st.integers(250, 260) | st.integers(0, 2**32 - 1)), st.integers(0, 256))
+def test_small_numbers_are_found_where_they_are(numbers: list[int], bound: int) -> None:
+    assert list(small(array("I", numbers), bound)) == [i for i, number in enumerate(numbers) if number < bound]
+
+
+def test_a_column_full_of_the_byte_of_its_bound_is_judged_by_its_numbers() -> None:
+    full = array("I", [0x1E00 + number % 0xAC for number in range(1000)])
+    assert below(full, 0x1EAC)
+    assert not below(full, 0x1EAB)
