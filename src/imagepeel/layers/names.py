@@ -25,16 +25,18 @@ class LayerNames:
 
     def recall(self, layer: int) -> Implied | None:
         """Return what `remember` was told of a layer by its index, None for one of which nothing is known."""
-        scan = self._layers[layer].facts if self._cache is not None else None
-        known = None if scan is None or self._cache is None else self._cache.recall("names", [scan], Implied)
+        cache = self._cache
+        scan = self._layers[layer].facts if cache is not None else None
+        known = cache.recall("names", [scan], Implied) if cache is not None and scan is not None else None
         # What comes from a file is no cleaner than its writer.
         return known if known is not None and all(map(_is_clean, known.items())) else None
 
     def remember(self, layer: int, implied: Implied) -> None:
         """Keep that no directory of a layer has a name twice or one too long, and which no entry describes."""
-        scan = self._layers[layer].facts if self._cache is not None and len(implied) <= _MOST_IMPLIED else None
-        if scan is not None and self._cache is not None:
-            self._cache.remember("names", [scan], implied)
+        cache = self._cache
+        scan = self._layers[layer].facts if cache is not None else None
+        if cache is not None and scan is not None and len(implied) <= _MOST_IMPLIED:
+            cache.remember("names", [scan], implied)
 
 
 def _is_clean(item: tuple[bytes, list[bytes]]) -> bool:

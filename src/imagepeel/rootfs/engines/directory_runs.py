@@ -83,14 +83,8 @@ class DirectoryRuns:
 
     def each(self, most: int) -> Iterator[list[bytes] | None]:
         """Yield what `names_in` says of each directory in turn, None of one with at least `most` entries."""
-        ends, names, starts, stops, first = (
-            self.table.name_ends,
-            self.names,
-            self._run_start,
-            self._run_end,
-            self._first,
-        )
-        for directory, (low, high) in enumerate(pairwise(first)):
+        ends, names, starts, stops = self.table.name_ends, self.names, self._run_start, self._run_end
+        for directory, (low, high) in enumerate(pairwise(self._first)):
             if high - low != 1 or stops[low] - starts[low] >= most:
                 many = sum(stops[low:high]) - sum(starts[low:high]) >= most
                 yield None if many else self.names_in(directory)
