@@ -17,7 +17,7 @@ import struct
 import tempfile
 import zlib
 from collections.abc import Callable, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -54,7 +54,7 @@ from imagepeel.formats.tar.scanner import scan
 from imagepeel.formats.toc import toc_entries
 from imagepeel.history.builders import instruction, read_step
 from imagepeel.layers.content import EntryFile
-from imagepeel.layers.index_codec import MAGIC, BadIndex, decode
+from imagepeel.layers.index_codec import MAGIC, BadIndex, Windows, decode, decode_windows
 from imagepeel.layers.listed import ListedContent, listed_by
 from imagepeel.layers.toc import Toc
 from imagepeel.limits import DEFAULT
@@ -213,7 +213,10 @@ def _caches() -> list[bytes]:
 
 def _index(data: bytes) -> None:
     """What the cache keeps of a layer, behind a right digest."""
-    decode(io.BytesIO(MAGIC + hashlib.sha256(data).digest() + data), DEFAULT)
+    digest = hashlib.sha256(data)
+    with suppress(BadIndex):
+        decode_windows(io.BytesIO(data), Windows(places=((9, 512),), size=len(data), digest=digest.hexdigest()))
+    decode(io.BytesIO(MAGIC + digest.digest() + data), DEFAULT)
 
 
 def _json(data: bytes) -> None:

@@ -20,11 +20,13 @@ from mutation import Mutator
 
 import imagepeel
 from imagepeel import forge
+from imagepeel.archive.block_start import BlockStart
 from imagepeel.archive.source import MemorySource
 from imagepeel.errors import ImagepeelError
 from imagepeel.layers.index_codec import MAGIC, encode
 from imagepeel.layers.scan import scan_layer
 from imagepeel.limits import DEFAULT, Limits
+from imagepeel.serialization import to_msgpack
 
 SMALL = Limits(entries=5000, layer_bytes=1 << 26, archive_members=5000, spool_bytes=1 << 28)
 SHARED = Path(__file__).parents[2].parent / "shared" / "images"
@@ -161,4 +163,4 @@ def indexes() -> list[bytes]:
         for packed in (data, forge.compress(data, "gzip")):
             scanned = scan_layer(MemorySource(packed, "layer"), DEFAULT)
             found.append(b"".join(encode(scanned, DEFAULT))[len(MAGIC) + 32 :])
-    return found
+    return [*found, to_msgpack([BlockStart(b"x", b"y")])]

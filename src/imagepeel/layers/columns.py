@@ -45,6 +45,51 @@ def small(column: array[int], bound: int) -> Iterator[int]:
         at = marks.find(1, at + 1)
 
 
+def steps(column: array[int]) -> array[int] | None:
+    """Return how far each number is above the one before it, the first one above 0; None where one is below.
+
+    The numbers have no sign and are less than half of what the column could hold.  ValueError for others.
+    """
+    half = 1 << 8 * column.itemsize - 1
+    if not below(column, half):
+        raise ValueError("a number is too large")
+    # The column is one long number, and each number a digit of it.  All digits are subtracted at once: one that had
+    # to borrow comes out as the upper half of what it could be.
+    numbers, before = _long(column), _long(column[:-1]) << 8 * column.itemsize
+    if numbers < before:
+        return None
+    found = _digits(column.typecode, numbers - before, len(column))
+    return found if below(found, half) else None
+
+
+def changes(column: array[int]) -> bytes:
+    """Return a byte for each number but the first, 0 where it is the one before it, anything else where it is not."""
+    if len(column) < 2:
+        return b""
+    size, count = column.itemsize, len(column) - 1
+    data = _digits(column.typecode, _long(column[1:]) ^ _long(column[:-1]), count).tobytes()
+    marks = 0
+    for byte in range(size):
+        marks |= int.from_bytes(data[byte::size], "little")
+    return marks.to_bytes(count, "little")
+
+
+def _long(column: array[int]) -> int:
+    """Return all numbers as the digits of one, the first one as the least."""
+    if sys.byteorder == "big":
+        column = column[::-1]
+    return int.from_bytes(column.tobytes(), sys.byteorder)
+
+
+def _digits(typecode: str, number: int, count: int) -> array[int]:
+    """Return the column that `_long` makes this number of."""
+    found = array(typecode)
+    found.frombytes(number.to_bytes(count * found.itemsize, sys.byteorder))
+    if sys.byteorder == "big":
+        found.reverse()
+    return found
+
+
 def _weight(data: bytes, size: int, byte: int) -> bytes:
     """Return one byte of each number, counted from the least."""
     return data[byte if sys.byteorder == "little" else size - 1 - byte :: size]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 from bisect import bisect_right
-from collections.abc import Iterator
-from operator import itemgetter
+from collections.abc import Callable, Iterator
+from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Protocol
 
 from imagepeel.archive.codec import Checkpoint, CodecError, decompress_to_spool, make_decoder
@@ -46,6 +46,7 @@ _MOST_SMALL = 1024
 
 _START = Checkpoint(0, 0, None)
 _offset = itemgetter(0)
+_content = attrgetter("content")
 
 
 class Content(Protocol):
@@ -67,7 +68,8 @@ class LayerContent:
     `_RECENT` bytes that were inflated are kept.
 
     A layer whose scan came from the index cache has its access points farther apart.  `small_reads` are those of
-    earlier runs, and take those of this one.  `whole` is all of the content and `parts` some of it, as the scan kept
+    earlier runs, and take those of this one.  `inside` gets more access points, and is asked when bytes have to be
+    decompressed, once.  `whole` is all of the content and `parts` some of it, as the scan kept
     them.
     """
 
@@ -82,11 +84,13 @@ class LayerContent:
         small_reads: SmallReads | None = None,
         whole: KeptContent | None = None,
         parts: Parts = (),
+        inside: Callable[[], tuple[Checkpoint, ...]] | None = None,
     ) -> None:
         self._small_reads = small_reads
         self._source = source
         self._kind = compression
         self._access = [_START, *access]
+        self._inside = inside
         self._offsets = [point.content for point in self._access]
         self._limits = limits
         self._layer = layer
@@ -169,6 +173,10 @@ class LayerContent:
             if at <= offset < at + len(piece):
                 self._recent[at] = self._recent.pop(at)
                 return piece[offset - at : offset - at + count]
+        if self._inside is not None:
+            self._access = sorted((*self._access, *self._inside()), key=_content)
+            self._offsets = [point.content for point in self._access]
+            self._inside = None
         index = bisect_right(self._offsets, offset) - 1
         if self._stream is None or offset < end or (offset - end > _NEAR and self._offsets[index] > end):
             if len(self._access) == 1 and self._kind != Compression.GZIP and self._stream is not None:

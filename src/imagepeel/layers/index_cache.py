@@ -12,6 +12,7 @@ import threading
 import time
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 import msgspec
@@ -22,7 +23,7 @@ from imagepeel.archive.codec import Checkpoint, portable
 from imagepeel.archive.compression import Compression, sniff_compression
 from imagepeel.archive.records import LayerRecord
 from imagepeel.archive.source import VOUCHED, Source
-from imagepeel.layers.index_codec import VERSION, BadIndex, decode, encode
+from imagepeel.layers.index_codec import VERSION, BadIndex, Windows, decode, decode_windows, encode
 from imagepeel.layers.scan import HASHES, LayerScan
 from imagepeel.limits import KiB, Limits, MiB
 from imagepeel.serialization import from_json, from_msgpack, to_json, to_msgpack
@@ -291,7 +292,7 @@ class IndexCache:
             return None
         try:
             with file:
-                scan = decode(file, limits)
+                scan, windows = decode(file, limits)
             if scan.blob_digest != digest or size not in (None, scan.blob_size):
                 raise BadIndex("the index is that of another layer")
         except BadIndex:
@@ -299,7 +300,23 @@ class IndexCache:
             return None
         except OSError:
             return None
-        return None if digests and scan.table.digests is None else scan
+        if digests and scan.table.digests is None:
+            return None
+        return scan if windows is None else msgspec.structs.replace(scan, inside=partial(self._inside, digest, windows))
+
+    def _inside(self, digest: str, windows: Windows) -> tuple[Checkpoint, ...]:
+        """Return the access points of a layer that are inside its gzip members, none when they cannot be had."""
+        file = self.folder.open(_name(digest, "index"))
+        if file is None:
+            return ()
+        try:
+            with file:
+                return decode_windows(file, windows)
+        except BadIndex:
+            self.folder.remove(_name(digest, "index"))
+        except OSError:
+            pass
+        return ()
 
     def _load(self, digest: str, size: int, record: LayerRecord, limits: Limits, digests: bool) -> LayerScan | None:
         scan = self._decoded(digest, size, limits, digests)

@@ -1,7 +1,9 @@
 """A layer's scan as bytes and back: what the persistent index keeps.
 
-    magic (16) | SHA-256 of the rest (32) | length of the header (4) | header | rare things | columns
+    magic (16) | SHA-256 up to the windows (32) | length of the header (4) | header | rare things | columns | windows
 
+The windows are what inflating needs to start inside a gzip member, and are mostly nine tenths of the file.  Few runs
+inflate anything, so they are read by those that do; the header has their SHA-256.
 Columns are raw arrays, so that reading costs a copy; they are written and read one after the other, so that no more
 than one of them is in memory twice.  Everything is checked on the way in, as if an enemy had written it: the checksum
 finds accidents, the bounds keep every access inside the table.  Nothing is ever unpickled.
@@ -14,12 +16,12 @@ import json
 import os
 import sys
 from array import array
-from itertools import chain, pairwise
-from operator import sub
+from itertools import pairwise
 from typing import IO, Literal
 
 import msgspec
 
+from imagepeel._lazy import late
 from imagepeel.archive.block_start import MOST_LEAD, WINDOW, BlockStart
 from imagepeel.archive.codec import Checkpoint
 from imagepeel.archive.compression import Compression
@@ -29,13 +31,13 @@ from imagepeel.formats.tar.metas import Meta
 from imagepeel.formats.tar.scanner import TrailingData
 from imagepeel.formats.tar.sparse import checked
 from imagepeel.formats.tar.table import ODD_NAME, EntryTable, Extra
-from imagepeel.layers.columns import below, small
+from imagepeel.layers.columns import below, small, steps
 from imagepeel.layers.scan import LayerScan
 from imagepeel.limits import Limits
 from imagepeel.serialization import convert, from_json, from_msgpack, to_json, to_msgpack
 
 MAGIC = b"imagepeel-index\n"
-VERSION = 2
+VERSION = 3
 """Counts up whenever the layout or the meaning of a scan changes; other versions are not read."""
 
 _COLUMNS = (
@@ -49,11 +51,23 @@ _COLUMNS = (
     ("crcs", "I"),
 )
 
+_DIRTY = late(rb"/\.{0,2}/")
 _SIZES = {"Q": 8, "q": 8, "I": 4, "i": 4}
 
 
 class BadIndex(Exception):
     """The bytes are no index that this version wrote for this machine."""
+
+
+class Windows(msgspec.Struct, frozen=True, kw_only=True):
+    """What an index has of access points inside a gzip member: offsets of stored bytes and content, ascending.
+
+    Their states are the last `size` bytes, whose SHA-256 is `digest`.
+    """
+
+    places: tuple[tuple[int, int], ...]
+    size: int
+    digest: str
 
 
 class _Header(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,6 +89,8 @@ class _Header(msgspec.Struct, frozen=True, kw_only=True):
     limits: str
     tail: TrailingData | None
     access: tuple[tuple[int, int], ...]
+    """Starts of members and frames, which need no state."""
+    windows: Windows | None
 
 
 class _Rare(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
@@ -84,8 +100,6 @@ class _Rare(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     raw_names: dict[int, bytes]
     extras: dict[int, tuple[dict[bytes, bytes], tuple[tuple[int, int], ...] | None, int]]
     anomalies: str
-    blocks: dict[int, BlockStart]
-    """The states of access points inside a gzip member, by their place in `access`."""
 
 
 def encode(scan: LayerScan, limits: Limits) -> list[bytes | memoryview]:
@@ -98,8 +112,9 @@ def encode(scan: LayerScan, limits: Limits) -> list[bytes | memoryview]:
     table = scan.table
     if not isinstance(table.metas, list):
         raise ValueError("next to nothing is alike in its entries")
-    # The state of an inflate in progress cannot leave the process; starts of members and frames need none.
-    access = [point for point in scan.access if point.state is None or isinstance(point.state, BlockStart)]
+    # The state of an inflate in progress cannot leave the process.
+    inside = [point for point in scan.access if isinstance(point.state, BlockStart)]
+    states = to_msgpack([point.state for point in inside]) if inside else b""
     # JSON of the standard library, since messages may hold surrogates for bytes that are not UTF-8.
     anomalies = json.dumps(msgspec.to_builtins(scan.anomalies)) if scan.anomalies else ""
     extras = {i: (extra.pax, extra.sparse, extra.stored) for i, extra in table.extras.items()}
@@ -112,7 +127,6 @@ def encode(scan: LayerScan, limits: Limits) -> list[bytes | memoryview]:
                 raw_names=table.raw_names,
                 extras=extras,
                 anomalies=anomalies,
-                blocks={i: point.state for i, point in enumerate(access) if point.state is not None},
             )
         )
     except (OverflowError, UnicodeEncodeError) as error:
@@ -136,7 +150,14 @@ def encode(scan: LayerScan, limits: Limits) -> list[bytes | memoryview]:
             digests=table.digests is not None,
             limits=_bounds(limits),
             tail=scan.tail,
-            access=tuple((point.stored, point.content) for point in access),
+            access=tuple((point.stored, point.content) for point in scan.access if point.state is None),
+            windows=Windows(
+                places=tuple((point.stored, point.content) for point in inside),
+                size=len(states),
+                digest=hashlib.sha256(states).hexdigest(),
+            )
+            if inside
+            else None,
         )
     )
     parts: list[bytes | memoryview] = [len(header).to_bytes(4, "little"), header, rare]
@@ -149,12 +170,13 @@ def encode(scan: LayerScan, limits: Limits) -> list[bytes | memoryview]:
     checksum = hashlib.sha256()
     for part in parts:
         checksum.update(part)
-    return [MAGIC, checksum.digest(), *parts]
+    return [MAGIC, checksum.digest(), *parts, states]
 
 
-def decode(file: IO[bytes], limits: Limits) -> LayerScan:
-    """Return the scan that `encode` wrote, from a whole file.
+def decode(file: IO[bytes], limits: Limits) -> tuple[LayerScan, Windows | None]:
+    """Return the scan that `encode` wrote, from a whole file, and what `decode_windows` takes, None without windows.
 
+    `access` of the scan has the places that need no window.
     BadIndex for anything else, and for values that point outside.  OSError as the file raises it.
     """
     try:
@@ -165,8 +187,27 @@ def decode(file: IO[bytes], limits: Limits) -> LayerScan:
         raise BadIndex(str(error)) from error
 
 
+def decode_windows(file: IO[bytes], windows: Windows) -> tuple[Checkpoint, ...]:
+    """Return the access points that need a window, ascending, from the file that `decode` found them in.
+
+    BadIndex when it is another file by now, or damaged.  OSError as the file raises it.
+    """
+    try:
+        _need(0 <= windows.size <= file.seek(0, os.SEEK_END), "the index is cut off")
+        file.seek(-windows.size, os.SEEK_END)
+        data = file.read(windows.size)
+        _need(hashlib.sha256(data).hexdigest() == windows.digest, "the checksum of the windows is wrong")
+        states = from_msgpack(data, list[BlockStart])
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise BadIndex(str(error)) from error
+    _need(len(states) == len(windows.places), "a window is missing")
+    for state in states:
+        _need(0 < len(state.lead) <= MOST_LEAD and len(state.window) <= 2 * WINDOW, "a block is too large")
+    return tuple(Checkpoint(*place, state) for place, state in zip(windows.places, states, strict=True))
+
+
 class _Body:
-    """What follows the checksum, read from front to back; never more is asked for than the file has."""
+    """What follows the checksum up to the windows, in order; never more is asked for than the file has."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
@@ -192,8 +233,8 @@ class _Body:
         self._checksum.update(column)
         return column
 
-    def end(self) -> None:
-        _need(not self._left, "bytes are left over")
+    def end(self, rest: int) -> None:
+        _need(self._left == rest, "bytes are left over or missing")
         _need(self._checksum.digest() == self._stated, "the checksum is wrong")
 
     def _need_left(self, length: int) -> None:
@@ -210,7 +251,7 @@ def _need(fact: bool, what: str) -> None:
         raise BadIndex(what)
 
 
-def _decode(body: _Body, limits: Limits) -> LayerScan:
+def _decode(body: _Body, limits: Limits) -> tuple[LayerScan, Windows | None]:
     header = from_json(body.take(int.from_bytes(body.take(4), "little")), _Header)
     _need(header.version == VERSION and header.byteorder == sys.byteorder, "another version or machine")
     _need(header.limits == _bounds(limits), "made under other limits")
@@ -227,7 +268,7 @@ def _decode(body: _Body, limits: Limits) -> LayerScan:
         table.mtime_nanos = body.fill(array("i"), count)
     if header.digests:
         table.digests = bytearray(body.take(32 * count))
-    body.end()
+    body.end(header.windows.size if header.windows is not None else 0)
     rare = from_msgpack(rare_data, _Rare)
     table.dirs = rare.dirs
     table.metas = rare.metas
@@ -240,14 +281,13 @@ def _decode(body: _Body, limits: Limits) -> LayerScan:
     }
     _check(table, header, count)
     anomalies = convert(json.loads(rare.anomalies), tuple[Anomaly, ...]) if rare.anomalies else ()
-    access = tuple(Checkpoint(*place, rare.blocks.get(i)) for i, place in enumerate(header.access))
-    for i, block in rare.blocks.items():
-        _need(0 <= i < len(access) and header.compression == Compression.GZIP, "a block is not there")
-        _need(0 < len(block.lead) <= MOST_LEAD and len(block.window) <= 2 * WINDOW, "a block is too large")
-    for before, after in pairwise((Checkpoint(0, 0, None), *access)):
-        _need(before.stored <= after.stored <= header.blob_size, "an access point is outside")
-        _need(before.content <= after.content <= header.content_size, "an access point is outside")
-    return LayerScan(
+    inside = header.windows.places if header.windows is not None else ()
+    _need(not inside or header.compression == Compression.GZIP, "windows are those of gzip")
+    for places in (header.access, inside):
+        for before, after in pairwise(((0, 0), *places)):
+            _need(before[0] <= after[0] <= header.blob_size, "an access point is outside")
+            _need(before[1] <= after[1] <= header.content_size, "an access point is outside")
+    scan = LayerScan(
         compression=header.compression,
         blob_size=header.blob_size,
         blob_digest=header.blob_digest,
@@ -259,8 +299,9 @@ def _decode(body: _Body, limits: Limits) -> LayerScan:
         skippable=header.skippable,
         anomalies=anomalies,
         error=None,
-        access=access,
+        access=tuple(Checkpoint(*place, None) for place in header.access),
     )
+    return scan, header.windows
 
 
 def _index(i: int, count: int) -> bool:
@@ -274,7 +315,7 @@ def _check(table: EntryTable, header: _Header, count: int) -> None:
     _need(bool(dirs) and dirs[0] == b"" and len(dirs) == header.dirs and len(set(dirs)) == len(dirs), "directories")
     # All at once: an empty part shows as two slashes, and a NUL inside a path as one too many.
     joined = b"/" + b"/\0/".join(dirs[1:]) + b"/"
-    dirty = len(dirs) > 1 and (b"//" in joined or b"/./" in joined or b"/../" in joined)
+    dirty = len(dirs) > 1 and _DIRTY.search(joined)
     _need(not dirty and joined.count(b"\0") == max(0, len(dirs) - 2), "a directory is not clean")
     _need(b"/" not in table.names and b"\0" not in table.names, "a name is not clean")
     for texts in (table.links, table.raw_names):
@@ -292,11 +333,9 @@ def _check(table: EntryTable, header: _Header, count: int) -> None:
     _need(inside and below(table.header_blocks, header.content_size // BLOCK + 1), "an offset is outside")
     _need(table.mtime_nanos is None or below(table.mtime_nanos, 1_000_000_000), "nanoseconds")
     # Ends of names ascend; a name that is short enough to be `.` or `..` is looked at.
-    try:
-        lengths = array("I", map(sub, ends, chain((0,), ends)))
-    except OverflowError:  # one ends before it begins
-        lengths = array("I")
-    _need(ends[-1] == len(table.names) and len(lengths) == count, "names are not in order")
+    lengths = steps(ends)
+    if lengths is None or ends[-1] != len(table.names):
+        raise BadIndex("names are not in order")
     for i in small(lengths, 3):
         name = table.basename(i)
         _need(name not in (b".", b"..") and (bool(name) or not table.dir_ids[i]), "a name is not clean")

@@ -332,6 +332,7 @@ class Layer(Shown):
                 small_reads=self._small_reads,
                 whole=facts.whole,
                 parts=facts.parts,
+                inside=facts.inside,
             )
         return self._content
 

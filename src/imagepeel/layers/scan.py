@@ -59,6 +59,8 @@ class LayerScan(msgspec.Struct, frozen=True, kw_only=True):
     """Why the listing ends early, None when it is whole."""
     access: tuple[Checkpoint, ...]
     """Places from which content can be decompressed, ascending."""
+    inside: Callable[[], tuple[Checkpoint, ...]] | None = None
+    """Gets more of them, those inside gzip members, which the index cache reads when something is decompressed."""
     whole: KeptContent | None = None
     """All content of a small compressed layer, where the pass was told to keep it."""
     parts: Parts = ()

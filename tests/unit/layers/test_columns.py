@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from array import array
+from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagepeel.layers.columns import below, small
+from imagepeel.layers.columns import below, changes, small, steps
 
 RANGES = {"I": (0, 2**32 - 1), "i": (-(2**31), 2**31 - 1), "q": (-(2**63), 2**63 - 1), "Q": (0, 2**64 - 1)}
 EDGES = (0, 1, 2, 3, 4, 255, 256, 257, 65_535, 65_536, 2**24, 2**31 - 1, 2**31, 2**32 - 1, 2**63 - 1, -1)
@@ -38,3 +40,29 @@ def test_a_column_full_of_the_byte_of_its_bound_is_judged_by_its_numbers() -> No
     full = array("I", [0x1E00 + number % 0xAC for number in range(1000)])
     assert below(full, 0x1EAC)
     assert not below(full, 0x1EAB)
+
+
+@given(columns())
+def test_changes_are_where_a_number_is_not_the_one_before(column: tuple[str, list[int]]) -> None:
+    code, numbers = column
+    found = changes(array(code, numbers))
+    assert [bool(mark) for mark in found] == [one != two for one, two in pairwise(numbers)]
+
+
+@given(columns(), st.booleans())
+def test_steps_are_differences_and_none_where_one_goes_down(column: tuple[str, list[int]], ascending: bool) -> None:
+    code, numbers = column
+    numbers = sorted(numbers) if ascending else numbers
+    half = 1 << 8 * array(code).itemsize - 1
+    if any(not 0 <= number < half for number in numbers):
+        with pytest.raises(ValueError, match="too large"):
+            steps(array(code, numbers))
+        return
+    differences = [two - one for one, two in pairwise((0, *numbers))]
+    found = steps(array(code, numbers))
+    assert found == (None if any(number < 0 for number in differences) else array(code, differences))
+
+
+@given(st.lists(st.sampled_from((0, 1, 2, 2**31 - 2, 2**31 - 1))))
+def test_steps_down_by_all_there_is_are_seen(numbers: list[int]) -> None:
+    assert (steps(array("I", numbers)) is None) == (numbers != sorted(numbers))

@@ -22,11 +22,12 @@ from imagepeel import open as open_archive
 from imagepeel.api import Archive
 from imagepeel.archive.block_start import BlockStart
 from imagepeel.archive.cache_dir import CacheDir, default_path
+from imagepeel.archive.codec import Checkpoint
 from imagepeel.archive.source import MemorySource
 from imagepeel.errors import ImagepeelError
 from imagepeel.formats.tar.table import EntryTable
 from imagepeel.layers import index_cache, index_codec, names
-from imagepeel.layers.content import LayerContent
+from imagepeel.layers.content import _START, LayerContent
 from imagepeel.layers.index_cache import SMALL_READS, Budget, IndexCache, SmallReads
 from imagepeel.layers.index_codec import MAGIC, BadIndex
 from imagepeel.layers.scan import LayerScan, scan_layer
@@ -65,7 +66,13 @@ def encode(scan: LayerScan, limits: Limits) -> bytes:
 
 
 def decode(data: bytes, limits: Limits) -> LayerScan:
-    return index_codec.decode(io.BytesIO(data), limits)
+    return index_codec.decode(io.BytesIO(data), limits)[0]
+
+
+def windows(data: bytes) -> tuple[Checkpoint, ...]:
+    found = index_codec.decode(io.BytesIO(data), DEFAULT)[1]
+    assert found is not None
+    return index_codec.decode_windows(io.BytesIO(data), found)
 
 
 def facts(table: EntryTable) -> list[tuple[Any, ...]]:
@@ -99,18 +106,71 @@ def test_places_inside_a_member_are_kept_and_read_from_as_the_content_is(tmp_pat
     cache = IndexCache(CacheDir(tmp_path / "cache"), least=1)
     assert cache.keep(source, None, scan, DEFAULT)
     (file,) = (tmp_path / "cache").glob("*.index")
-    again = decode(file.read_bytes(), DEFAULT)
-    assert len(again.access) >= 4 and all(isinstance(point.state, BlockStart) for point in again.access)
+    index = file.read_bytes()
+    again = decode(index, DEFAULT)
+    points = windows(index)
+    assert again.access == ()
+    assert len(points) >= 4 and all(isinstance(point.state, BlockStart) for point in points)
     start = scan.table[0].data_offset
-    for point in again.access:
+    for point in points:
         content = LayerContent(source, again.compression, (point,), DEFAULT, layer=0)
         at = point.content + 7 - start
         assert content.pread(start + at, 90_000) == data[at : at + 90_000]
-    # A state that cannot be one is no index.
+
+    # From the cache they come when something is inflated, and once; a damaged one is as none.
+    asked = []
+    monkeypatch.setattr(index_cache, "decode_windows", lambda *given: asked.append(given) or windows(index))
+    known = cache.of(scan.blob_digest or "", DEFAULT)
+    assert known is None  # it has no digests of files
+    known = cache._decoded(scan.blob_digest or "", None, DEFAULT, False)
+    assert known is not None and known.inside is not None and not asked
+    for _ in range(2):
+        content = LayerContent(source, known.compression, known.access, DEFAULT, layer=0, inside=known.inside)
+        assert content._access == [_START]
+        for at in (len(data) - 1_000, 17, len(data) // 2):
+            assert content.pread(start + at, 900) == data[at : at + 900]
+        assert set(points) <= set(content._access)
+    assert len(asked) == 2
+    assert pickle.loads(pickle.dumps(known)).inside() == points
+    monkeypatch.undo()
+    assert known.inside() == points
+    file.write_bytes(index[:-1] + bytes([index[-1] ^ 1]))
+    assert decode(file.read_bytes(), DEFAULT).blob_digest == scan.blob_digest
+    content = LayerContent(source, known.compression, known.access, DEFAULT, layer=0, inside=known.inside)
+    assert content.pread(start + 17, 900) == data[17:917]
+    assert not file.exists() and known.inside() == ()
+
+
+def test_windows_that_cannot_be_some_are_none(tmp_path: Path) -> None:
+    scan = scanned()
+    point = Checkpoint(9, 512, BlockStart(b"x", b"y"))
+    good = encode(msgspec.structs.replace(scan, access=(point,)), DEFAULT)
+    assert windows(good) == (point,) and decode(good, DEFAULT).access == ()
     for state in (BlockStart(b"", b"x"), BlockStart(b"x" * 99, b"x"), BlockStart(b"x", b"x" * 99_999)):
-        forged = msgspec.structs.replace(again, access=(msgspec.structs.replace(again.access[0], state=state),))
+        forged = encode(msgspec.structs.replace(scan, access=(Checkpoint(9, 512, state),)), DEFAULT)
+        assert decode(forged, DEFAULT).content_size == scan.content_size
         with pytest.raises(BadIndex, match="too large"):
-            decode(encode(forged, DEFAULT), DEFAULT)
+            windows(forged)
+    found = index_codec.decode(io.BytesIO(good), DEFAULT)[1]
+    assert found is not None
+    states = b"\x90"  # no states
+    empty = index_codec.Windows(places=found.places, size=1, digest=hashlib.sha256(states).hexdigest())
+    for data, where, said in (
+        (good[:-1], found, "checksum of the windows"),
+        (b"", found, "cut off"),
+        (good, msgspec.structs.replace(found, size=1 << 60), "cut off"),
+        (good, msgspec.structs.replace(found, size=-1), "cut off"),
+        (states, empty, "missing"),
+    ):
+        with pytest.raises(BadIndex, match=said):
+            index_codec.decode_windows(io.BytesIO(data), where)
+    for place in ((scan.blob_size + 1, 512), (9, scan.content_size + 1), (-1, 512), (9, -1)):
+        outside = msgspec.structs.replace(scan, access=(Checkpoint(*place, point.state),))
+        with pytest.raises(BadIndex, match="outside"):
+            decode(encode(outside, DEFAULT), DEFAULT)
+    plain = msgspec.structs.replace(scanned(compression="none"), access=(point,))
+    with pytest.raises(BadIndex, match="gzip"):
+        decode(encode(plain, DEFAULT), DEFAULT)
 
 
 def test_starts_of_members_are_kept_as_access_points() -> None:
@@ -647,7 +707,7 @@ def test_an_index_is_written_and_read_column_by_column(tmp_path: Path) -> None:
         file = folder.open("layer-0.index")
         assert file is not None
         with file:
-            again = index_codec.decode(file, DEFAULT)
+            again, _ = index_codec.decode(file, DEFAULT)
         held, peak = (number - before for number in tracemalloc.get_traced_memory())
     finally:
         tracemalloc.stop()

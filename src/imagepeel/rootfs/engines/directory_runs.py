@@ -10,9 +10,9 @@ from array import array
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from itertools import accumulate, compress, count, pairwise
-from operator import ne
 
 from imagepeel.formats.tar.table import EntryTable
+from imagepeel.layers.columns import changes
 
 _PILES = 256
 
@@ -35,7 +35,7 @@ class DirectoryRuns:
         self.names: bytes = table.names
         dirs = table.dir_ids
         starts = array("I", (0,) if dirs else ())
-        starts.extend(compress(count(1), map(ne, dirs[1:], dirs)))
+        starts.extend(compress(count(1), changes(dirs)))
         owners = array("I", map(dirs.__getitem__, starts))
         ends = array("I", starts[1:])
         if starts:
