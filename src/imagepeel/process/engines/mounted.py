@@ -7,7 +7,8 @@ Sources: moby `daemon/initlayer/setup_unix.go`, proc(5), sysfs(5), runc `setupDe
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from imagepeel.evidence import raw
@@ -158,6 +159,28 @@ def is_magic(found: Resolution) -> bool:
     return any(path.startswith(_MAGIC) for path in (found.path, *(hop.path for hop in found.hops)))
 
 
+class _MountedDirectory(Inode):
+    """A directory of a mount, whose children are made on first use: most starts look into none."""
+
+    __slots__ = ("_made", "_make")
+
+    def __init__(self, make: Callable[[], dict[bytes, Inode]], mode: int = 0o755) -> None:
+        super().__init__("dir", mode)
+        self.opaque: bool = True
+        self._make: Callable[[], dict[bytes, Inode]] = make
+        self._made: dict[bytes, Inode] | None = None
+
+    @property
+    def children(self) -> dict[bytes, Inode]:
+        if self._made is None:
+            self._made = self._make()
+        return self._made
+
+    @children.setter
+    def children(self, value: dict[bytes, Inode] | None) -> None:
+        self._made = value
+
+
 def _directory(children: dict[bytes, Inode] | None = None, mode: int = 0o755) -> Inode:
     node = Inode("dir", mode)
     node.opaque = True
@@ -171,19 +194,23 @@ def _files(names: Iterable[str], mode: int = 0o444) -> dict[bytes, Inode]:
 
 def _content(path: str, injected: tuple[str, ...]) -> Inode:
     if path == "/proc":
-        return _proc()
+        return _MountedDirectory(_proc, 0o555)
     if path == "/dev":
-        return _dev(injected)
+        return _MountedDirectory(partial(_dev, injected))
     if path == "/sys":
-        return _directory({raw(name): _directory() for name in _SYS}, 0o555)
+        return _MountedDirectory(_sys, 0o555)
     return _directory()
+
+
+def _sys() -> dict[bytes, Inode]:
+    return {raw(name): _directory() for name in _SYS}
 
 
 def _link(target: bytes) -> Inode:
     return Inode("symlink", 0o777, target=target, size=len(target))
 
 
-def _proc() -> Inode:
+def _proc() -> dict[bytes, Inode]:
     streams = {raw(str(number)): Inode("char", 0o600, device=(1, 3)) for number in range(3)}
     process = _files(_OF_PROCESS) | {
         b"exe": Inode("file", 0o755),
@@ -194,13 +221,13 @@ def _proc() -> Inode:
     }
     links = {b"self": b"1", b"thread-self": b"1/task/1", b"mounts": b"self/mounts", b"net": b"self/net"}
     children = _files(_PROC_FILES) | {b"1": _directory(process, 0o555), b"sys": _directory(mode=0o555)}
-    return _directory(children | {name: _link(target) for name, target in links.items()}, 0o555)
+    return children | {name: _link(target) for name, target in links.items()}
 
 
-def _dev(injected: tuple[str, ...]) -> Inode:
+def _dev(injected: tuple[str, ...]) -> dict[bytes, Inode]:
     children = {raw(name): Inode("char", 0o666, device=device) for name, device in _DEVICES.items()}
     children |= {b"pts": _directory({b"ptmx": Inode("char", 0o666, device=(5, 2))}), b"mqueue": _directory()}
     children |= {b"shm": _directory(mode=0o1777), b"ptmx": _link(b"pts/ptmx"), b"fd": _link(b"/proc/self/fd")}
     for number, name in enumerate((b"stdin", b"stdout", b"stderr")):
         children[name] = _link(b"/proc/self/fd/%d" % number)
-    return _directory(children | {raw(path.removeprefix("/dev/")): Inode("file", 0o666) for path in injected})
+    return children | {raw(path.removeprefix("/dev/")): Inode("file", 0o666) for path in injected}
