@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from imagepeel import forge
 from imagepeel.errors import ImagepeelError
 from imagepeel.formats.tar.header import TarError
-from imagepeel.formats.tar.pax import parse_pax
+from imagepeel.formats.tar.pax import only_mtime, parse_pax, timestamp
 from imagepeel.formats.tar.scanner import TarScanner, scan
 from imagepeel.limits import Limits
 
@@ -91,3 +91,35 @@ def test_pax_bodies_parse_or_raise_tar_error(body: bytes) -> None:
         return
     # What parsed can be written again and reads the same.
     assert parse_pax(forge.pax_body(tuple(records.items()))) == records
+
+
+PIECES = [
+    b"mtime=",
+    b"mtime",
+    b"=",
+    b".",
+    b"0",
+    b"17",
+    b"999999999",
+    b"\n",
+    b" ",
+    b"-",
+    b"+",
+    b"atime=",
+    b"30 ",
+    b"\xd9\xa1",
+]
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=9).map(b"".join), st.integers(-1, 1) | st.none())
+@example(b"1.000000001", None)
+@example(b"999999999999999999.999999999", None)
+@example(b"1.0000000001", None)
+def test_one_time_of_change_is_read_as_all_records_are(text: bytes, wrong: int | None) -> None:
+    body = forge.pax_body(((b"mtime", text),)) if wrong is None else b"%d mtime=%b\n" % (len(text) + 10 + wrong, text)
+    found = only_mtime(body)
+    if found is not None:
+        assert parse_pax(body) == {b"mtime": text}
+        assert timestamp(text, "a time") == found
+    elif wrong in (None, 0) and 0 < len(text) < 18 and text.isdigit():
+        raise AssertionError(f"a whole number of seconds was not read: {body!r}")

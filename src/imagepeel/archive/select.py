@@ -78,6 +78,8 @@ def _distinct(records: Iterable[ImageRecord]) -> list[ImageRecord]:
     """Return the records without repetitions: a list may name one image twice, under two tags."""
     found: dict[object, ImageRecord] = {}
     kept = list(records)
+    if len(kept) == 1:
+        return kept
     again = Counter(record.image_id for record in kept)
     for record in kept:
         # Layers are compared where configs are the same, so that a thousand images cost a thousand steps.

@@ -5,11 +5,13 @@ Read as Go's archive/tar `parsePAX` reads them: one malformed record makes the w
 
 from __future__ import annotations
 
+from imagepeel._lazy import late
 from imagepeel.formats.tar.header import INVALID_HEADER, TarError
 
 XATTR = b"SCHILY.xattr."
 _NAMES = frozenset((b"path", b"linkpath", b"uname", b"gname"))
 _SPARSE_00 = frozenset((b"GNU.sparse.offset", b"GNU.sparse.numbytes"))
+_MTIME = late(rb"(\d\d) mtime=(\d{1,18})(?:\.(\d{1,9}))?\n")
 MAPPED = _NAMES | {b"size", b"uid", b"gid", b"mtime", b"atime", b"ctime"}
 """Keys whose value replaces a header field; all others are kept beside the entry."""
 
@@ -43,6 +45,17 @@ def parse_pax(body: bytes) -> dict[bytes, bytes]:
     if sparse:
         records[b"GNU.sparse.map"] = b",".join(sparse)
     return records
+
+
+def only_mtime(body: bytes) -> tuple[int, int] | None:
+    """Return the seconds and nanoseconds of records that are one time of change, None for all others.
+
+    Most extended headers are that; `parse_pax` and `timestamp` say the same of them at three times the cost.
+    """
+    found = _MTIME.fullmatch(body)
+    if found is None or int(found[1]) != len(body):
+        return None
+    return int(found[2]), int(found[3].ljust(9, b"0")) if found[3] else 0
 
 
 def _decimal(digits: bytes) -> int:

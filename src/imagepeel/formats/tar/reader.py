@@ -18,7 +18,7 @@ from imagepeel.formats.tar.header import (
     string,
 )
 from imagepeel.formats.tar.metas import Meta
-from imagepeel.formats.tar.pax import parse_pax, timestamp
+from imagepeel.formats.tar.pax import only_mtime, parse_pax, timestamp
 
 try:
     # The same checksum at three times the speed; the results are identical by definition.
@@ -114,8 +114,13 @@ class HeaderReader:
         self._tail(block)
         name = link = b""
         mtime, nanos = None, 0
+        body = piece[at : at + size]
+        known = only_mtime(body)
+        if known is not None:
+            mtime, nanos = known
+            body = b""
         try:
-            for key, value in parse_pax(piece[at : at + size]).items():
+            for key, value in parse_pax(body).items():
                 if not value or key not in _OF_PLAIN:
                     raise NotPlain
                 if key == b"path":

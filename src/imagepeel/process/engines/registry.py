@@ -29,6 +29,7 @@ _ENGINES: dict[str, tuple[str, ...]] = {
 }
 """Name of an engine -> its file, and the other names that people give it."""
 _RUNTIMES: dict[str, tuple[str, ...]] = {"runc": ("runc",), "crun": ("crun",), "runsc": ("runsc", "gvisor")}
+_KNOWN_AS = {alias: one for one, (_, *others) in (_ENGINES | _RUNTIMES).items() for alias in (one, *others)}
 """The same of the runtimes, each of which can be started by hand, too."""
 
 FAMILIES: tuple[EngineFamily, ...]
@@ -150,10 +151,9 @@ def find_engine(spec: str) -> tuple[Engine, str]:
     Raises UsageError for an unknown name or a malformed version.
     """
     name, at, version = spec.partition("@")
-    known_as = {alias: one for one, (_, *others) in (_ENGINES | _RUNTIMES).items() for alias in (one, *others)}
-    found_name = known_as.get(name.lower())
+    found_name = _KNOWN_AS.get(name.lower())
     if found_name is None:
-        names = ", ".join(sorted(known_as))
+        names = ", ".join(sorted(_KNOWN_AS))
         raise UsageError(f"no engine is called {name.lower()!r}", hint=f"choose one with --engine: {names}")
     family = _family(found_name)
     known = {engine.version: engine for engine in (*family.versions, *family.patches)}
