@@ -1,16 +1,19 @@
-"""Build the inputs of the benchmarks from real files of this machine, and from Debian packages with mmdebstrap.
+"""Build the inputs of the benchmarks from Debian packages with mmdebstrap; small ones from real files of this machine.
 
-    python benchmarks/build.py FOLDER [--megabytes 2000] [--wide 3500] [--entries 1000000]
+    python benchmarks/build.py FOLDER [--megabytes 2000] [--wide 3600] [--entries 1000000]
 
 Makes in FOLDER, as an OCI archive of one image each:
 
-    big.oci.tar      one gzip layer of real files, which is also big.tar.gz; `deepest` names its last small file
-    wide.oci.tar     five gzip layers of real files, which are also in wide-layers/; not made with --wide 0
+    big.oci.tar      one gzip layer of an image to develop with, in many languages, which is also big.tar.gz;
+                     `deepest` names its last small file
+    wide.oci.tar     more of that image in five gzip layers, which are also in wide-layers/; not made with --wide 0
     small.oci.tar    one gzip layer of 6 MB of real files, which is also small.tar.gz
     plain.oci.tar    the same 6 MB as a plain layer, as `docker save` writes it
     empty.oci.tar    one plain layer of very many empty files, which is also empty.tar
     pg.oci.tar       Debian, PostgreSQL and its entrypoint in three gzip layers, which are also in pg-layers/;
                      as root, where mmdebstrap is installed
+
+Without root or mmdebstrap the first two are made from real files of this machine.
 """
 
 from __future__ import annotations
@@ -27,7 +30,13 @@ import sys
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
+SUITE = "bookworm"
+LANGUAGES = (
+    "base-files,bash,coreutils,build-essential,gfortran,clang,cmake,gdb,git,golang-go,rustc,cargo,default-jdk-headless,"
+    "maven,nodejs,npm,python3-scipy,python3-pandas,python3-matplotlib,r-base,octave,ruby-full,php-cli,erlang"
+)
 ROOTS = ("/usr/lib", "/usr/share", "/usr/bin", "/usr/include", "/opt")
 
 
@@ -41,28 +50,55 @@ def real_files() -> Iterator[str]:
                 yield os.path.join(folder, name)
 
 
-def pack_real_files(out: Path, most: int, paths: Iterator[str] | None = None) -> None:
-    """Write a PAX tar of real files, up to about `most` bytes of content; `paths` are those that are still to come."""
-    total = 0
-    with tarfile.open(out, "w", format=tarfile.PAX_FORMAT) as tar:
-        for path in real_files() if paths is None else paths:
+Member = tuple[tarfile.TarInfo, IO[bytes] | None]
+"""A member of a tar, and its content where it has some."""
+
+
+def members_here() -> Iterator[Member]:
+    """Yield real files of this machine as members of a tar."""
+    with tarfile.open(fileobj=io.BytesIO(), mode="w") as tar:
+        for path in real_files():
             try:
-                tar.add(path, recursive=False)
-                total += os.lstat(path).st_size
+                member = tar.gettarinfo(path)
+                if member.isreg():
+                    with open(path, "rb") as file:
+                        yield member, file
+                else:
+                    yield member, None
             except OSError:
                 continue
+
+
+def members_of(path: Path) -> Iterator[Member]:
+    """Yield the members of a tar."""
+    with tarfile.open(path) as tar:
+        for member in tar:
+            yield member, tar.extractfile(member) if member.isreg() else None
+
+
+def pack(out: Path, most: int, members: Iterator[Member]) -> None:
+    """Write a PAX tar of what comes next of some members, up to about `most` bytes of content."""
+    total = 0
+    names = set()
+    with tarfile.open(out, "w", format=tarfile.PAX_FORMAT) as tar:
+        for member, content in members:
+            if member.islnk() and member.linkname not in names:
+                continue  # the file is in another layer
+            tar.addfile(member, content)
+            names.add(member.name)
+            total += member.size if content is not None else 0
             if total >= most:
                 return
 
 
-def build_wide(folder: Path, most: int) -> None:
+def build_wide(folder: Path, most: int, members: Iterator[Member]) -> None:
     """Build an image of five layers, as large as those that people call large."""
-    paths, layers = real_files(), []
+    layers = []
     blobs = folder / "wide-layers"
     blobs.mkdir(exist_ok=True)
     for number in range(5):
         plain = folder / "wide.tar"
-        pack_real_files(plain, most // 5, paths)
+        pack(plain, most // 5, members)
         layers.append((packed(plain, blobs / f"{number}.tar.gz"), digest_of(plain)))
         plain.unlink()
     wrap(layers, GZIP, folder / "wide.oci.tar")
@@ -120,11 +156,11 @@ _main "$@"
 
 def build_postgres(folder: Path) -> None:
     """Build an image in the shape of the public one of PostgreSQL: a chain of four programs and some 42 libraries."""
-    suite, release = "bookworm", "15"
+    release = "15"
     tars = [folder / f"pg-{number}.tar" for number in range(3)]
     full = folder / "pg-full.tar"
     for out, more in ((tars[0], []), (full, ["--include=postgresql,gosu"])):
-        subprocess.run(["mmdebstrap", "--variant=apt", *more, suite, str(out)], check=True)
+        subprocess.run(["mmdebstrap", "--variant=apt", *more, SUITE, str(out)], check=True)
     pack_difference(tars[0], full, tars[1])
     full.unlink()
     with tarfile.open(tars[2], "w") as tar:
@@ -225,14 +261,30 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--megabytes", type=int, default=2000)
-    parser.add_argument("--wide", type=int, default=3500)
+    parser.add_argument("--wide", type=int, default=3600)
     parser.add_argument("--entries", type=int, default=1_000_000)
     options = parser.parse_args()
     folder: Path = options.folder
     folder.mkdir(parents=True, exist_ok=True)
-    for name, size in (("big", options.megabytes * 1_000_000), ("small", 6_000_000)):
+    has_packages = shutil.which("mmdebstrap") is not None and not os.geteuid()
+    languages = folder / "languages.tar"
+    if has_packages:
+        take = ["mmdebstrap", "--variant=extract", f"--include={LANGUAGES}", SUITE, str(languages)]
+        subprocess.run(take, check=True)
+    else:
+        print(
+            "root and mmdebstrap are missing: pg.oci.tar is not built, large ones are of this machine", file=sys.stderr
+        )
+
+    def large() -> Iterator[Member]:
+        return members_of(languages) if has_packages else members_here()
+
+    for name, size, members in (
+        ("big", options.megabytes * 1_000_000, large()),
+        ("small", 6_000_000, members_here()),
+    ):
         plain = folder / f"{name}.tar"
-        pack_real_files(plain, size)
+        pack(plain, size, members)
         wrap(
             [(packed(plain, folder / f"{name}.tar.gz"), digest_of(plain))],
             GZIP,
@@ -241,18 +293,17 @@ def main() -> None:
         if name == "big":
             with tarfile.open(plain) as tar:
                 last = [member.name for member in tar if member.isreg() and 0 < member.size <= 65_536][-1]
-            (folder / "deepest").write_text(f"/{last}\n")
+            (folder / "deepest").write_text(f"/{last.removeprefix('./')}\n")
         else:
             wrap([(plain, digest_of(plain))], PLAIN, folder / "plain.oci.tar")
         plain.unlink()
     if options.wide:
-        build_wide(folder, options.wide * 1_000_000)
+        build_wide(folder, options.wide * 1_000_000, large())
+    languages.unlink(missing_ok=True)
     empty = folder / "empty.tar"
     pack_empty_files(empty, options.entries)
     wrap([(empty, digest_of(empty))], PLAIN, folder / "empty.oci.tar")
-    if shutil.which("mmdebstrap") is None or os.geteuid():
-        print("pg.oci.tar is not built: that takes root and mmdebstrap", file=sys.stderr)
-    else:
+    if has_packages:
         build_postgres(folder)
 
 
