@@ -1,12 +1,12 @@
 """Build the inputs of the benchmarks from Debian packages with mmdebstrap; small ones from real files of this machine.
 
-    python benchmarks/build.py FOLDER [--megabytes 2000] [--wide 3600] [--entries 1000000]
+    python benchmarks/build.py FOLDER [--megabytes 2200] [--wide 3600] [--entries 1000000]
 
 Makes in FOLDER, as an OCI archive of one image each:
 
-    big.oci.tar      one gzip layer of an image to develop with, in many languages, which is also big.tar.gz;
-                     `deepest` names its last small file
-    wide.oci.tar     more of that image in five gzip layers, which are also in wide-layers/; not made with --wide 0
+    big.oci.tar      an image to develop with, in some languages, one gzip layer, which is also big.tar.gz; `deepest`
+                     names its last small file
+    wide.oci.tar     one for more languages, five gzip layers, which are also in wide-layers/; not made with --wide 0
     small.oci.tar    one gzip layer of 6 MB of real files, which is also small.tar.gz
     plain.oci.tar    the same 6 MB as a plain layer, as `docker save` writes it
     empty.oci.tar    one plain layer of very many empty files, which is also empty.tar
@@ -34,9 +34,12 @@ from typing import IO
 
 SUITE = "bookworm"
 LANGUAGES = (
-    "base-files,bash,coreutils,build-essential,gfortran,clang,cmake,gdb,git,golang-go,rustc,cargo,default-jdk-headless,"
-    "maven,nodejs,npm,python3-scipy,python3-pandas,python3-matplotlib,r-base,octave,ruby-full,php-cli,erlang"
+    "base-files,bash,coreutils,build-essential,git,golang-go,default-jdk-headless,maven,nodejs,npm,python3-scipy,"
+    "python3-pandas,python3-matplotlib,r-base"
 )
+"""Packages of an image to develop with, two gigabytes with all that they need."""
+MORE_LANGUAGES = "gfortran,clang,cmake,gdb,rustc,cargo,octave,ruby-full,php-cli,erlang"
+"""What makes it three and a half."""
 ROOTS = ("/usr/lib", "/usr/share", "/usr/bin", "/usr/include", "/opt")
 
 
@@ -69,11 +72,24 @@ def members_here() -> Iterator[Member]:
                 continue
 
 
-def members_of(path: Path) -> Iterator[Member]:
-    """Yield the members of a tar."""
-    with tarfile.open(path) as tar:
-        for member in tar:
-            yield member, tar.extractfile(member) if member.isreg() else None
+def has_packages() -> bool:
+    """Whether images can be made of Debian packages here."""
+    return shutil.which("mmdebstrap") is not None and not os.geteuid()
+
+
+def members_of_packages(folder: Path, packages: str) -> Iterator[Member]:
+    """Yield the files of Debian packages and of all that they need; of this machine where those cannot be had."""
+    if not has_packages():
+        yield from members_here()
+        return
+    path = folder / "packages.tar"
+    subprocess.run(["mmdebstrap", "--variant=extract", f"--include={packages}", SUITE, str(path)], check=True)
+    try:
+        with tarfile.open(path) as tar:
+            for member in tar:
+                yield member, tar.extractfile(member) if member.isreg() else None
+    finally:
+        path.unlink()
 
 
 def pack(out: Path, most: int, members: Iterator[Member]) -> None:
@@ -91,11 +107,32 @@ def pack(out: Path, most: int, members: Iterator[Member]) -> None:
                 return
 
 
-def build_wide(folder: Path, most: int, members: Iterator[Member]) -> None:
+def build_big(folder: Path, most: int) -> None:
+    """Build an image of one large layer, and tell which is its last small file."""
+    plain = folder / "big.tar"
+    pack(plain, most, members_of_packages(folder, LANGUAGES))
+    wrap([(packed(plain, folder / "big.tar.gz"), digest_of(plain))], GZIP, folder / "big.oci.tar")
+    with tarfile.open(plain) as tar:
+        last = [member.name for member in tar if member.isreg() and 0 < member.size <= 65_536][-1]
+    (folder / "deepest").write_text(f"/{last.removeprefix('./')}\n")
+    plain.unlink()
+
+
+def build_small(folder: Path) -> None:
+    """Build two images of one small layer, with gzip and without."""
+    plain = folder / "small.tar"
+    pack(plain, 6_000_000, members_here())
+    wrap([(packed(plain, folder / "small.tar.gz"), digest_of(plain))], GZIP, folder / "small.oci.tar")
+    wrap([(plain, digest_of(plain))], PLAIN, folder / "plain.oci.tar")
+    plain.unlink()
+
+
+def build_wide(folder: Path, most: int) -> None:
     """Build an image of five layers, as large as those that people call large."""
     layers = []
     blobs = folder / "wide-layers"
     blobs.mkdir(exist_ok=True)
+    members = members_of_packages(folder, f"{LANGUAGES},{MORE_LANGUAGES}")
     for number in range(5):
         plain = folder / "wide.tar"
         pack(plain, most // 5, members)
@@ -260,50 +297,24 @@ def descriptor(media_type: str, data: bytes) -> dict[str, object]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--megabytes", type=int, default=2000)
+    parser.add_argument("--megabytes", type=int, default=2200)
     parser.add_argument("--wide", type=int, default=3600)
     parser.add_argument("--entries", type=int, default=1_000_000)
     options = parser.parse_args()
     folder: Path = options.folder
     folder.mkdir(parents=True, exist_ok=True)
-    has_packages = shutil.which("mmdebstrap") is not None and not os.geteuid()
-    languages = folder / "languages.tar"
-    if has_packages:
-        take = ["mmdebstrap", "--variant=extract", f"--include={LANGUAGES}", SUITE, str(languages)]
-        subprocess.run(take, check=True)
-    else:
+    if not has_packages():
         print(
-            "root and mmdebstrap are missing: pg.oci.tar is not built, large ones are of this machine", file=sys.stderr
+            "no root or no mmdebstrap: pg.oci.tar is not built, large ones hold files of this machine", file=sys.stderr
         )
-
-    def large() -> Iterator[Member]:
-        return members_of(languages) if has_packages else members_here()
-
-    for name, size, members in (
-        ("big", options.megabytes * 1_000_000, large()),
-        ("small", 6_000_000, members_here()),
-    ):
-        plain = folder / f"{name}.tar"
-        pack(plain, size, members)
-        wrap(
-            [(packed(plain, folder / f"{name}.tar.gz"), digest_of(plain))],
-            GZIP,
-            folder / f"{name}.oci.tar",
-        )
-        if name == "big":
-            with tarfile.open(plain) as tar:
-                last = [member.name for member in tar if member.isreg() and 0 < member.size <= 65_536][-1]
-            (folder / "deepest").write_text(f"/{last.removeprefix('./')}\n")
-        else:
-            wrap([(plain, digest_of(plain))], PLAIN, folder / "plain.oci.tar")
-        plain.unlink()
+    build_big(folder, options.megabytes * 1_000_000)
+    build_small(folder)
     if options.wide:
-        build_wide(folder, options.wide * 1_000_000, large())
-    languages.unlink(missing_ok=True)
+        build_wide(folder, options.wide * 1_000_000)
     empty = folder / "empty.tar"
     pack_empty_files(empty, options.entries)
     wrap([(empty, digest_of(empty))], PLAIN, folder / "empty.oci.tar")
-    if has_packages:
+    if has_packages():
         build_postgres(folder)
 
 
