@@ -74,6 +74,11 @@ def changes(column: array[int]) -> bytes:
     return marks.to_bytes(count, "little")
 
 
+def low_bytes(column: array[int]) -> bytes:
+    """Return the least byte of each number."""
+    return _weight(column.tobytes(), column.itemsize, 0)
+
+
 def _long(column: array[int]) -> int:
     """Return all numbers as the digits of one, the first one as the least."""
     if sys.byteorder == "big":
