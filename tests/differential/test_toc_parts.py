@@ -20,8 +20,9 @@ from estargz import TOC_DIGEST, estargz, footer
 from imagepeel.archive.source import MemorySource
 from imagepeel.errors import LimitExceeded, Malformed, Unsupported
 from imagepeel.layers.content import EntryFile, LayerContent
+from imagepeel.layers.layer_scan import LayerScan
 from imagepeel.layers.listed import ListedContent
-from imagepeel.layers.scan import LayerScan, scan_layer
+from imagepeel.layers.scan import scan_layer
 from imagepeel.limits import DEFAULT
 
 NOISE = os.urandom(3 << 20)

@@ -25,7 +25,8 @@ from imagepeel.fleet.rows import image_rows
 from imagepeel.fleet.tables import OF_IMAGES, OF_LAYERS, FileFact, LayerFact
 from imagepeel.formats.tar.header import HEADER_ONLY, PAX_GLOBAL
 from imagepeel.layers.index_cache import IndexCache
-from imagepeel.layers.scan import HASHES, LayerScan, scan_layer
+from imagepeel.layers.layer_scan import HASHES, LayerScan
+from imagepeel.layers.scan import scan_layer
 from imagepeel.limits import GiB, MiB
 from imagepeel.sources.words import is_streamed
 from imagepeel.verbs import Image

@@ -14,7 +14,7 @@ from imagepeel.archive.source import CHUNK, Source
 from imagepeel.errors import Malformed
 from imagepeel.evidence import Location, layer_label
 from imagepeel.formats.tar.table import Entry
-from imagepeel.layers.scan import SPACING
+from imagepeel.layers.layer_scan import SPACING
 from imagepeel.limits import Limits
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ from imagepeel.archive.compression import Compression, sniff_compression
 from imagepeel.archive.records import LayerRecord
 from imagepeel.archive.source import VOUCHED, Source
 from imagepeel.layers.index_codec import VERSION, BadIndex, Windows, decode, decode_windows, encode
-from imagepeel.layers.scan import HASHES, LayerScan
+from imagepeel.layers.layer_scan import HASHES, LayerScan
 from imagepeel.limits import KiB, Limits, MiB
 from imagepeel.serialization import from_json, from_msgpack, to_json, to_msgpack
 

@@ -28,11 +28,10 @@ from imagepeel.archive.compression import Compression
 from imagepeel.evidence import Anomaly
 from imagepeel.formats.tar.header import BLOCK, TarError
 from imagepeel.formats.tar.metas import Meta
-from imagepeel.formats.tar.scanner import TrailingData
 from imagepeel.formats.tar.sparse import checked
-from imagepeel.formats.tar.table import ODD_NAME, EntryTable, Extra
+from imagepeel.formats.tar.table import ODD_NAME, EntryTable, Extra, TrailingData
 from imagepeel.layers.columns import below, small, steps
-from imagepeel.layers.scan import LayerScan
+from imagepeel.layers.layer_scan import LayerScan
 from imagepeel.limits import Limits
 from imagepeel.serialization import convert, from_json, from_msgpack, to_json, to_msgpack
 
@@ -227,10 +226,14 @@ class _Body:
         return data
 
     def fill(self, column: array[int], count: int) -> array[int]:
+        """Return a column of one number with `count` of them."""
         _need(column.itemsize == _SIZES[column.typecode], "another machine")
         self._need_left(count * column.itemsize)
-        column.fromfile(self._file, count)
-        self._checksum.update(column)
+        # Read in place: the bytes are copied once, not twice.
+        column *= count
+        with memoryview(column).cast("B") as data:
+            _need(self._file.readinto(data) == len(data), "the index is cut off")  # type: ignore[attr-defined]
+            self._checksum.update(data)
         return column
 
     def end(self, rest: int) -> None:
@@ -261,11 +264,11 @@ def _decode(body: _Body, limits: Limits) -> tuple[LayerScan, Windows | None]:
     rare_data = body.take(header.rare)
     table = EntryTable()
     for name, code in _COLUMNS:
-        setattr(table, name, body.fill(array(code), count))
+        setattr(table, name, body.fill(array(code, (0,)), count))
     table.flag_bits = bytearray(body.take(count))
     table.names = body.take(header.names)
     if header.nanos:
-        table.mtime_nanos = body.fill(array("i"), count)
+        table.mtime_nanos = body.fill(array("i", (0,)), count)
     if header.digests:
         table.digests = bytearray(body.take(32 * count))
     body.end(header.windows.size if header.windows is not None else 0)

@@ -15,7 +15,7 @@ from imagepeel.errors import MissingBlob
 from imagepeel.evidence import Anomaly, Location, layer_label
 from imagepeel.formats.tar.table import Entry, EntryTable
 from imagepeel.layers.content import Content, EntryFile, LayerContent
-from imagepeel.layers.scan import HASHES, LayerScan
+from imagepeel.layers.layer_scan import HASHES, LayerScan
 from imagepeel.oci.digest import algorithm_of, can_verify
 from imagepeel.oci.media_types import classify
 from imagepeel.text import plural

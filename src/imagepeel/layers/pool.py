@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from imagepeel.archive.source import Progress
 from imagepeel.errors import ImagepeelError, MissingBlob
 from imagepeel.layers.layer import Layer
-from imagepeel.layers.scan import HASHES, LayerScan, scan_layer
+from imagepeel.layers.layer_scan import HASHES, LayerScan
 from imagepeel.limits import Limits
 
 if TYPE_CHECKING:
@@ -115,6 +115,8 @@ class ScanPool:
                     record, source, self.limits, digests=digests, verify=self.verify, progress=progress
                 )
             if known is None:
+                from imagepeel.layers.scan import scan_layer  # start time
+
                 stamp = source.stamp() if self.cache is not None else None
                 known = scan_layer(
                     source,

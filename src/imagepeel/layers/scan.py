@@ -9,66 +9,27 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from imagepeel.archive.codec import Checkpoint, CodecError, check_ratio, make_decoder
 from imagepeel.archive.compression import Compression, sniff_compression
 from imagepeel.archive.source import CHUNK, Source
 from imagepeel.errors import LimitExceeded
 from imagepeel.evidence import Anomaly, Location, layer_label
 from imagepeel.formats.tar.header import BLOCK
-from imagepeel.formats.tar.scanner import TarScanner, TrailingData
+from imagepeel.formats.tar.scanner import TarScanner
 from imagepeel.formats.tar.table import EntryTable
-from imagepeel.layers.kept import Keeper, KeptContent
-from imagepeel.layers.loader_parts import Parts
+from imagepeel.layers.kept import Keeper
+from imagepeel.layers.layer_scan import HASHES, SPACING, LayerScan
 from imagepeel.limits import Limits
 from imagepeel.text import plural
 
 if TYPE_CHECKING:
-    from imagepeel.layers.listed import Listed
     from imagepeel.layers.toc import Stretch
-
-SPACING = 4 * 1024 * 1024
-"""Least distance of access points in bytes of content: a read inflates half of it on average."""
 
 _NEAR_PROGRAMS = 2
 """How much closer together they are among programs and libraries: whoever asks which process starts reads those."""
 
 _PROGRAMS = frozenset((b"bin", b"sbin", b"lib", b"lib64"))
 """Directories of programs and libraries; and those of an architecture, such as `lib/x86_64-linux-gnu`."""
-
-HASHES = {"sha256": hashlib.sha256, "sha384": hashlib.sha384, "sha512": hashlib.sha512}
-
-
-class LayerScan(msgspec.Struct, frozen=True, kw_only=True):
-    """What one pass found.  Digests are `algorithm:hex`, None when the pass was told not to hash."""
-
-    compression: Compression
-    blob_size: int
-    blob_digest: str | None
-    content_size: int
-    """Decompressed bytes; of a plain layer that was not hashed, its size."""
-    diff_id: str | None
-    table: EntryTable
-    tail: TrailingData | None
-    units: int
-    """gzip members, zstd frames or streams."""
-    skippable: int
-    anomalies: tuple[Anomaly, ...]
-    error: Anomaly | None
-    """Why the listing ends early, None when it is whole."""
-    access: tuple[Checkpoint, ...]
-    """Places from which content can be decompressed, ascending."""
-    inside: Callable[[], tuple[Checkpoint, ...]] | None = None
-    """Gets more of them, those inside gzip members, which the index cache reads when something is decompressed."""
-    whole: KeptContent | None = None
-    """All content of a small compressed layer, where the pass was told to keep it."""
-    parts: Parts = ()
-    """What loaders read of programs and libraries, of a compressed layer that is not kept whole."""
-    unread: int = 0
-    """Stored bytes of a compressed layer that were not read, as its table of contents says that they hold content."""
-    listed: Listed | None = None
-    """What the table of contents of the layer says, where it was all that was read."""
 
 
 def scan_layer(

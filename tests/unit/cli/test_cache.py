@@ -50,7 +50,7 @@ def test_a_second_command_scans_nothing_and_says_the_same(
     assert not home.exists()
     assert run_cli("layers", large).stdout == truth[0]
     assert list(home.glob("*.index"))
-    monkeypatch.setattr("imagepeel.layers.pool.scan_layer", never)
+    monkeypatch.setattr("imagepeel.layers.scan.scan_layer", never)
     for words, expected in zip(commands, truth, strict=True):
         done = run_cli(*words)
         assert (done.exit_code, done.stdout, done.stderr) == (0, expected, "")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from imagepeel.layers import pool
+from imagepeel.layers import scan
 
 
 @pytest.mark.parametrize(
@@ -23,13 +23,13 @@ def test_a_command_reads_each_layer_once(
     words: tuple[str, ...],
 ) -> None:
     read: list[int] = []
-    scan = pool.scan_layer
+    make = scan.scan_layer
 
     def counted(*given: Any, **named: Any) -> Any:
         read.append(named["layer"])
-        return scan(*given, **named)
+        return make(*given, **named)
 
-    monkeypatch.setattr(pool, "scan_layer", counted)
+    monkeypatch.setattr(scan, "scan_layer", counted)
     done = run_cli(*words, forge_archive("shop"), "--no-cache")
     assert done.stdout
     assert sorted(read) == list(range(8))

@@ -20,7 +20,7 @@ import imagepeel
 from imagepeel import forge
 from imagepeel.fleet import crew, tasks, words
 from imagepeel.fleet.tables import TABLES
-from imagepeel.layers import pool
+from imagepeel.layers import scan as scan_module
 from imagepeel.limits import Limits
 
 BASE = forge.layer(forge.file("etc/base", b"of all of them\n" * 3_000), created_by="ADD base /")
@@ -74,7 +74,7 @@ def test_each_layer_is_scanned_once_in_the_whole_fleet(
                 if content[:2] == b"\x1f\x8b":
                     digests.add(hashlib.sha256(content).hexdigest())
     scanned: list[str] = []
-    for module in (tasks, pool):
+    for module in (tasks, scan_module):
         scan = module.scan_layer
         monkeypatch.setattr(module, "scan_layer", lambda *a, scan=scan, **k: scanned.append(a[0].name) or scan(*a, **k))
     with ThreadPoolExecutor(1) as thread:

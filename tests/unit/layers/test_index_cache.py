@@ -30,7 +30,8 @@ from imagepeel.layers import index_cache, index_codec, names
 from imagepeel.layers.content import _START, LayerContent
 from imagepeel.layers.index_cache import SMALL_READS, Budget, IndexCache, SmallReads
 from imagepeel.layers.index_codec import MAGIC, BadIndex
-from imagepeel.layers.scan import LayerScan, scan_layer
+from imagepeel.layers.layer_scan import LayerScan
+from imagepeel.layers.scan import scan_layer
 from imagepeel.limits import DEFAULT, Limits
 from imagepeel.rootfs.engines import regular
 from imagepeel.rootfs.layer_events import layer_counts
@@ -332,7 +333,7 @@ class Spy:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.scans = self.hashes = self.inflated = 0
-        self._watch(monkeypatch, "imagepeel.layers.pool.scan_layer", "scans")
+        self._watch(monkeypatch, "imagepeel.layers.scan.scan_layer", "scans")
         self._watch(monkeypatch, "imagepeel.layers.index_cache._digest_of", "hashes")
         self._watch(monkeypatch, "imagepeel.layers.content.make_decoder", "inflated")
 

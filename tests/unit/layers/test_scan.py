@@ -18,7 +18,8 @@ from imagepeel import forge
 from imagepeel.archive.source import FileSource, MemorySource
 from imagepeel.errors import LimitExceeded
 from imagepeel.layers.content import EntryFile, LayerContent
-from imagepeel.layers.scan import SPACING, scan_layer
+from imagepeel.layers.layer_scan import SPACING
+from imagepeel.layers.scan import scan_layer
 from imagepeel.limits import DEFAULT, Limits
 
 _random = random.Random(3)

@@ -65,7 +65,7 @@ from imagepeel.formats.tar.header import (
 from imagepeel.formats.tar.metas import Meta
 from imagepeel.formats.tar.plain import take_plain
 from imagepeel.formats.tar.reader import HeaderReader
-from imagepeel.formats.tar.table import HAS_EXTRA, UNHASHED, EntryTable, Extra
+from imagepeel.formats.tar.table import HAS_EXTRA, UNHASHED, EntryTable, Extra, TrailingData
 from imagepeel.limits import DEFAULT, Limits
 from imagepeel.text import plural
 
@@ -82,16 +82,6 @@ _QUICK = PLAIN_TYPES.union(PAX)
 
 _MOST_NOTES = 1000
 """Anomalies of one kind that are told one by one: a layer may have a million of them."""
-
-
-class TrailingData(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """What stands after the end of the archive: part of the DiffID, invisible to every runtime."""
-
-    offset: int
-    size: int
-    nonzero: int
-    """Offset of the first byte that is not NUL, -1 when all are."""
-    looks_like_tar: bool
 
 
 class TarScanner:
@@ -570,4 +560,4 @@ def scan(data: bytes, limits: Limits = DEFAULT, *, digests: bool = False) -> Tar
     return scanner
 
 
-__all__ = ["TarScanner", "TrailingData", "scan"]
+__all__ = ["TarScanner", "scan"]

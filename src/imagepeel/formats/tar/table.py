@@ -93,6 +93,16 @@ def clean(name: bytes) -> tuple[bytes, bool]:
     return b"/".join(parts), escapes
 
 
+class TrailingData(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """What stands after the end of the archive: part of the DiffID, invisible to every runtime."""
+
+    offset: int
+    size: int
+    nonzero: int
+    """Offset of the first byte that is not NUL, -1 when all are."""
+    looks_like_tar: bool
+
+
 class EntryTable(Shown, Sequence["Entry"]):
     """All entries of one tar stream, in stream order; `table[i]` is a light view."""
 
