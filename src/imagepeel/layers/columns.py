@@ -55,10 +55,8 @@ def steps(column: array[int]) -> array[int] | None:
         raise ValueError("a number is too large")
     # The column is one long number, and each number a digit of it.  All digits are subtracted at once: one that had
     # to borrow comes out as the upper half of what it could be.
-    numbers, before = _long(column), _long(column[:-1]) << 8 * column.itemsize
-    if numbers < before:
-        return None
-    found = _digits(column.typecode, numbers - before, len(column))
+    digits = _long(column)
+    found = _digits(column, digits - (digits << 8 * column.itemsize))
     return found if below(found, half) else None
 
 
@@ -66,12 +64,12 @@ def changes(column: array[int]) -> bytes:
     """Return a byte for each number but the first, 0 where it is the one before it, anything else where it is not."""
     if len(column) < 2:
         return b""
-    size, count = column.itemsize, len(column) - 1
-    data = _digits(column.typecode, _long(column[1:]) ^ _long(column[:-1]), count).tobytes()
+    size, digits = column.itemsize, _long(column)
+    data = _digits(column, digits ^ digits << 8 * size)[1:].tobytes()
     marks = 0
     for byte in range(size):
         marks |= int.from_bytes(data[byte::size], "little")
-    return marks.to_bytes(count, "little")
+    return marks.to_bytes(len(column) - 1, "little")
 
 
 def low_bytes(column: array[int]) -> bytes:
@@ -82,16 +80,18 @@ def low_bytes(column: array[int]) -> bytes:
 def _long(column: array[int]) -> int:
     """Return all numbers as the digits of one, the first one as the least."""
     if sys.byteorder == "big":
-        column = column[::-1]
-    return int.from_bytes(column.tobytes(), sys.byteorder)
+        column = column[:]
+        column.byteswap()
+    return int.from_bytes(column.tobytes(), "little")
 
 
-def _digits(typecode: str, number: int, count: int) -> array[int]:
-    """Return the column that `_long` makes this number of."""
-    found = array(typecode)
-    found.frombytes(number.to_bytes(count * found.itemsize, sys.byteorder))
+def _digits(column: array[int], number: int) -> array[int]:
+    """Return the digits of a number as a column like another one, without what does not fit into it."""
+    found = array(column.typecode)
+    size = len(column) * column.itemsize
+    found.frombytes(number.to_bytes(size + 2 * column.itemsize, "little", signed=True)[:size])
     if sys.byteorder == "big":
-        found.reverse()
+        found.byteswap()
     return found
 
 

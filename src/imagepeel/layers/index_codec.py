@@ -317,14 +317,12 @@ def _check(table: EntryTable, header: _Header, count: int) -> None:
     dirs, ends = table.dirs, table.name_ends
     _need(bool(dirs) and dirs[0] == b"" and len(dirs) == header.dirs and len(set(dirs)) == len(dirs), "directories")
     # All at once: an empty part shows as two slashes, and a NUL inside a path as one too many.
-    joined = b"/" + b"/\0/".join(dirs[1:]) + b"/"
-    dirty = len(dirs) > 1 and _DIRTY.search(joined)
-    _need(not dirty and joined.count(b"\0") == max(0, len(dirs) - 2), "a directory is not clean")
+    joined = b"/\0/".join((b"", *dirs[1:], b""))
+    _need(not _DIRTY.search(joined) and joined.count(b"\0") == len(dirs), "a directory is not clean")
     _need(b"/" not in table.names and b"\0" not in table.names, "a name is not clean")
     for texts in (table.links, table.raw_names):
-        for i, text in texts.items():
-            _index(i, count)
-            _need(b"\0" not in text, "a raw name or a link has a NUL")
+        _need(not texts or 0 <= min(texts) <= max(texts) < count, "an entry does not exist")
+        _need(b"\0" not in b"".join(texts.values()), "a raw name or a link has a NUL")
     for meta in table.metas:
         _need(len(meta.type) == 1, "a type is not one byte")
     if not count:
