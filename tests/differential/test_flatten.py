@@ -171,22 +171,24 @@ def test_numbers_that_do_not_fit_octal_fields(tmp_path: Path) -> None:
 
 
 def test_a_layer_in_another_order_is_decompressed_a_bounded_number_of_times(tmp_path: Path) -> None:
-    from imagepeel.layers import content
+    from imagepeel.archive import codec
+    from imagepeel.layers import pool
 
     entries = [forge.file(f"{n * 7919 % 1000:04d}", os.urandom(700)) for n in range(1000)]
     made: list[int] = []
-    plain = content.make_decoder
+    plain = codec.make_decoder
     for compression in ("gzip", "zstd"):
         target = tmp_path / f"{compression}.tar"
         forge.write(
             forge.image(forge.layer(*entries), names="x:1"), target, kind="oci-archive", compression=compression
         )
         with imagepeel.open(target) as archive, pytest.MonkeyPatch.context() as patch:
+            patch.setattr(pool, "KEEP", 0)  # as if it were large
             rootfs = archive.image().rootfs
-            patch.setattr(content, "make_decoder", lambda *a: made.append(1) or plain(*a))
+            patch.setattr(codec, "make_decoder", lambda *a: made.append(1) or plain(*a))
             made.clear()
             flat(rootfs)
-            assert len(made) <= 4
+            assert 0 < len(made) <= 4
 
 
 def test_an_output_file_is_whole_or_not_there(tmp_path: Path) -> None:

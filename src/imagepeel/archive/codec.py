@@ -27,10 +27,9 @@ import zlib as _stdlib_zlib
 from collections.abc import Iterator
 from typing import Any
 
-import msgspec
-
 from imagepeel._zstd import decompressor
 from imagepeel.archive.block_start import ERRORS, BlockStart, find_block
+from imagepeel.archive.checkpoint import Checkpoint
 from imagepeel.archive.compression import BZIP2_MAGIC, GZIP_MAGIC, XZ_MAGIC, ZSTD_MAGIC, Compression, is_skippable
 from imagepeel.archive.source import Source, Spool
 from imagepeel.errors import LimitExceeded, Malformed, Unsupported
@@ -65,18 +64,6 @@ class CodecError(Exception):
         self.message = message
         self.offset = offset
         self.truncated = truncated
-
-
-class Checkpoint(msgspec.Struct, frozen=True):
-    """A place from which decompression can start: offsets of stored bytes and content, and the decoder's state.
-
-    `state` is None at the start of a gzip member or zstd frame, which need no history; else an inflate in progress, or
-    the `BlockStart` of one.
-    """
-
-    stored: int
-    content: int
-    state: Any
 
 
 class Decoder:

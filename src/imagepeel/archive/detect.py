@@ -9,7 +9,6 @@ import os
 from collections.abc import Iterator
 
 from imagepeel._lazy import late
-from imagepeel.archive.codec import decompress_to_spool
 from imagepeel.archive.compression import Compression, sniff_compression
 from imagepeel.archive.kinds import DOCUMENTS, KINDS
 from imagepeel.archive.kinds.kind import INDEX, Clues, Detected, Detection, Unwrapped
@@ -37,6 +36,8 @@ def unwrap_compression(source: Source, limits: Limits, held: list[Source | Membe
     wrapping: list[Compression] = []
     behind, broken = -1, ""
     while len(wrapping) < WRAPPINGS and (kind := sniff_compression(inner.pread(0, _SMALL))) is not Compression.NONE:
+        from imagepeel.archive.codec import decompress_to_spool  # start time
+
         wrapping.append(kind)
         stored, (inner, end, wrong) = inner, decompress_to_spool(inner, kind, limits, source.name)
         broken = broken or wrong

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Protocol
 
-from imagepeel.archive.codec import Checkpoint, CodecError, decompress_to_spool, make_decoder
+from imagepeel.archive.checkpoint import Checkpoint
 from imagepeel.archive.compression import Compression
 from imagepeel.archive.source import CHUNK, Source
 from imagepeel.errors import Malformed
@@ -185,6 +185,8 @@ class LayerContent:
                     return self._spill(offset, count)
             self._stream = self._from(self._access[index])
             self._piece, self._piece_at = b"", self._offsets[index]
+        from imagepeel.archive.codec import CodecError  # start time
+
         try:
             for piece in self._stream:
                 self._piece_at += len(self._piece)
@@ -211,6 +213,8 @@ class LayerContent:
 
     def _spill(self, offset: int, count: int) -> bytes:
         """Keep the whole content in a temporary file and return a piece of it from `offset`."""
+        from imagepeel.archive.codec import decompress_to_spool  # start time
+
         self._stream = None
         name = f"layer {layer_label(self._layer)}"
         spilled, *_ = decompress_to_spool(self._source, self._kind, self._limits, name)
@@ -220,6 +224,8 @@ class LayerContent:
         return spilled.pread(offset, min(count, CHUNK))
 
     def _from(self, point: Checkpoint) -> Iterator[bytes]:
+        from imagepeel.archive.codec import make_decoder  # start time
+
         decoder = make_decoder(self._kind, self._limits, point)
         for chunk in self._source.chunks(point.stored, step=CHUNK // 4):
             yield from decoder.feed(chunk)

@@ -19,7 +19,7 @@ import msgspec
 
 from imagepeel._lazy import late
 from imagepeel.archive.cache_dir import CacheDir
-from imagepeel.archive.codec import Checkpoint, portable
+from imagepeel.archive.checkpoint import Checkpoint
 from imagepeel.archive.compression import Compression, sniff_compression
 from imagepeel.archive.records import LayerRecord
 from imagepeel.archive.source import VOUCHED, Source
@@ -370,6 +370,8 @@ def _stack_name(what: str, scans: Sequence[LayerScan]) -> str:
 
 def _portable(scan: LayerScan, source: Source) -> tuple[Checkpoint, ...]:
     """Return access points that need nothing of this process, those inside a gzip member at least `_SPACING` apart."""
+    from imagepeel.archive.codec import portable  # start time
+
     out: list[Checkpoint] = []
     for point in scan.access:
         if point.state is None:

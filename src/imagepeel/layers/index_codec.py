@@ -22,8 +22,7 @@ from typing import IO, Literal
 import msgspec
 
 from imagepeel._lazy import late
-from imagepeel.archive.block_start import MOST_LEAD, WINDOW, BlockStart
-from imagepeel.archive.codec import Checkpoint
+from imagepeel.archive.checkpoint import Checkpoint
 from imagepeel.archive.compression import Compression
 from imagepeel.evidence import Anomaly
 from imagepeel.formats.tar.header import BLOCK, TarError
@@ -111,6 +110,8 @@ def encode(scan: LayerScan, limits: Limits) -> list[bytes | memoryview]:
     table = scan.table
     if not isinstance(table.metas, list):
         raise ValueError("next to nothing is alike in its entries")
+    from imagepeel.archive.block_start import BlockStart  # start time
+
     # The state of an inflate in progress cannot leave the process.
     inside = [point for point in scan.access if isinstance(point.state, BlockStart)]
     states = to_msgpack([point.state for point in inside]) if inside else b""
@@ -191,6 +192,8 @@ def decode_windows(file: IO[bytes], windows: Windows) -> tuple[Checkpoint, ...]:
 
     BadIndex when it is another file by now, or damaged.  OSError as the file raises it.
     """
+    from imagepeel.archive.block_start import MOST_LEAD, WINDOW, BlockStart  # start time
+
     try:
         _need(0 <= windows.size <= file.seek(0, os.SEEK_END), "the index is cut off")
         file.seek(-windows.size, os.SEEK_END)

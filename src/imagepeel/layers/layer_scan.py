@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from imagepeel.archive.codec import Checkpoint
+from imagepeel.archive.checkpoint import Checkpoint
 from imagepeel.archive.compression import Compression
 from imagepeel.evidence import Anomaly
 from imagepeel.formats.tar.table import EntryTable, TrailingData

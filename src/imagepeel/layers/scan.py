@@ -9,7 +9,8 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from imagepeel.archive.codec import Checkpoint, CodecError, check_ratio, make_decoder
+from imagepeel.archive.checkpoint import Checkpoint
+from imagepeel.archive.codec import CodecError, check_ratio, make_decoder
 from imagepeel.archive.compression import Compression, sniff_compression
 from imagepeel.archive.source import CHUNK, Source
 from imagepeel.errors import LimitExceeded

@@ -9,7 +9,8 @@ import zlib
 import pytest
 
 from imagepeel.archive.block_start import ERRORS, MOST_LEAD, WINDOW, BlockStart, _lead
-from imagepeel.archive.codec import Checkpoint, CodecError, GzipDecoder, portable
+from imagepeel.archive.checkpoint import Checkpoint
+from imagepeel.archive.codec import CodecError, GzipDecoder, portable
 from imagepeel.archive.source import MemorySource
 
 

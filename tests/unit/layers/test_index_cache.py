@@ -22,7 +22,7 @@ from imagepeel import open as open_archive
 from imagepeel.api import Archive
 from imagepeel.archive.block_start import BlockStart
 from imagepeel.archive.cache_dir import CacheDir, default_path
-from imagepeel.archive.codec import Checkpoint
+from imagepeel.archive.checkpoint import Checkpoint
 from imagepeel.archive.source import MemorySource
 from imagepeel.errors import ImagepeelError
 from imagepeel.formats.tar.table import EntryTable
@@ -335,7 +335,7 @@ class Spy:
         self.scans = self.hashes = self.inflated = 0
         self._watch(monkeypatch, "imagepeel.layers.scan.scan_layer", "scans")
         self._watch(monkeypatch, "imagepeel.layers.index_cache._digest_of", "hashes")
-        self._watch(monkeypatch, "imagepeel.layers.content.make_decoder", "inflated")
+        self._watch(monkeypatch, "imagepeel.archive.codec.make_decoder", "inflated")
 
     def _watch(self, monkeypatch: pytest.MonkeyPatch, name: str, counter: str) -> None:
         from importlib import import_module
