@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import compress
+from itertools import compress, count
 from typing import TYPE_CHECKING
 
 from imagepeel._lazy import late
@@ -47,15 +47,12 @@ def own_texts(layers: Sequence[Layer]) -> list[Hit]:
         if not any(table.sizes):
             continue  # which costs a third of a look for those that are not empty
         base = b"etc/" if layer.index == 0 else b"\0"
-        own: dict[int, bool] = {}
-        for index in compress(range(len(table)), table.sizes):  # what is empty costs least
+        # Nearly all directories belong to the system, and nothing else is asked of what they hold.
+        own = bytes(not ((path and _SYSTEM.search(path)) or (path + b"/").startswith(base)) for path in table.dirs)
+        if not any(own):
+            continue
+        for index in compress(count(), map(own.__getitem__, table.dir_ids)):
             if not 0 < table.size(index) <= detectors.MOST_BYTES:
-                continue
-            directory = table.dir_id(index)
-            if directory not in own:
-                path = table.dirs[directory]
-                own[directory] = not ((path and _SYSTEM.search(path)) or (path + b"/").startswith(base))
-            if not own[directory]:
                 continue
             name = table.basename(index)
             if (b"." in name or name.startswith(_WHOLE)) and _TEXTS.search(name) and table[index].kind == "file":

@@ -10,6 +10,7 @@ import re
 import sys
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import compress, count
 
 from imagepeel._lazy import late
 from imagepeel.evidence import Anomaly, Location, text
@@ -164,7 +165,7 @@ _SCANNED: tuple[tuple[Code, tuple[ViewName, ...]], ...] = (
 
 def members(column: Iterable[int], wanted: list[bool]) -> list[int]:
     """Return the entries whose shared value is wanted, without a look at the others' fields."""
-    return [i for i, value in enumerate(column) if wanted[value]] if any(wanted) else []
+    return list(compress(count(), map(wanted.__getitem__, column))) if any(wanted) else []
 
 
 def whiteout_entries(table: EntryTable) -> Iterator[int]:

@@ -281,20 +281,20 @@ def _case_candidates(rootfs: Rootfs) -> dict[bytes, set[bytes]]:
                 capitals.setdefault(directory.lower(), {}).setdefault(name.lower(), name)
     out: dict[bytes, set[bytes]] = {}
 
-    def compare(directory: bytes, name: bytes, spelled: dict[bytes, bytes]) -> None:
-        first = spelled.get(name.lower(), name)
-        if first != name:
-            out.setdefault(directory, set()).update((name, first))
-
     for layer, paths in zip(rootfs.layers, made, strict=True) if capitals else ():
         table = layer.table
-        known = [capitals.get(path.lower()) for path in table.dirs]
-        for i in members(table.dir_ids, [spelled is not None for spelled in known]):
-            number = table.dir_id(i)
-            compare(table.dirs[number], table.basename(i), known[number] or {})
+        numbers, basename = table.dir_ids, table.basename
+        known = [capitals.get(path.lower(), {}) for path in table.dirs]
+        for i in members(numbers, list(map(bool, known))):
+            name, number = basename(i), numbers[i]
+            first = known[number].get(name.lower(), name)
+            if first != name:
+                out.setdefault(table.dirs[number], set()).update((name, first))
         for path in paths:
             directory, _, name = path.rpartition(b"/")
-            compare(directory, name, capitals.get(directory.lower(), {}))
+            first = capitals.get(directory.lower(), {}).get(name.lower(), name)
+            if first != name:
+                out.setdefault(directory, set()).update((name, first))
     return out
 
 

@@ -9,6 +9,7 @@ from imagepeel.evidence import layer_label, raw, text
 from imagepeel.findings.finding import Finding, columns, figure
 from imagepeel.findings.names import DATABASES, SERVERS, Hit, upwards
 from imagepeel.findings.rule import Rule, rule
+from imagepeel.findings.semantics.entries import members
 from imagepeel.formats.tar.header import DIRECTORY, REGULAR
 from imagepeel.history.builders import go_list
 from imagepeel.process.engines.registry import CONTAINERD, DOCKER, PODMAN
@@ -256,9 +257,9 @@ def mounted_over(rule: Rule, subject: Subject) -> Iterator[Finding]:
         }
         if not inside:
             continue
-        for index, number in enumerate(table.dir_ids):
-            here = inside.get(number)
-            if here is None or table.meta(index).type != REGULAR or not table.size(index):
+        for index in members(table.dir_ids, [number in inside for number in range(len(table.dirs))]):
+            here = inside[table.dir_id(index)]
+            if table.meta(index).type != REGULAR or not table.size(index):
                 continue
             hit = Hit(layer.index, index, b"/" + table.path(index))
             if len(found.setdefault(here, [])) < 1000 and subject.visible(hit):
