@@ -95,12 +95,9 @@ def goals(folder: Path, scratch: Path) -> list[Goal]:
     return [
         Goal("layers, one gzip layer", ours("layers", big), "igzip, openssl", pipeline.format(at("big.tar.gz")), 1.1,
              ("igzip", "openssl"), on_big),
-        Goal("layers, one gzip layer", ours("layers", big), "bsdtar -tvf", f"bsdtar -tvf {at('big.tar.gz')}", 1.1,
-             ("bsdtar",), on_big),
         Goal("layers, one gzip layer", ours("layers", big), "zlib-ng and SHA-256 alone", f"{bare} {at('big.tar.gz')}",
              1.15, (), on_big),
         Goal("du, one gzip layer", ours("du", big), "umoci unpack", unpack.format(big), 0.1, ("umoci",), on_big),
-        Goal("explain, one gzip layer", ours("explain", big), "layers", ours("layers", big), 1.05, (), on_big),
         Goal("layers, five gzip layers", ours("layers", wide), "igzip, openssl, openssl of the blobs", both, 1,
              ("igzip", "openssl"), on_wide),
         Goal("layers, five gzip layers, wall", ours("layers", wide), "the same one after the other", both, 0.65,
@@ -129,7 +126,6 @@ def goals(folder: Path, scratch: Path) -> list[Goal]:
         Goal("second look, cat of the last small file", f"{second} cat {big} {deep}", "CPU s", "", 0.1, (),
              (*on_big, "deepest")),
         Goal("small plain images in one process", many_plain, "ms an image", "", 9, (), ("plain.oci.tar",)),
-        Goal("small gzip images in one process", many, "ms an image", "", 9, (), ("small.oci.tar",)),
         Goal("small gzip images in one process", many, "zlib-ng and SHA-256 alone",
              f"{bare} --times {library.TIMES} {at('small.tar.gz')}", 1.4, (), ("small.oci.tar",)),
     ]  # fmt: skip
