@@ -6,6 +6,9 @@ import sys
 from array import array
 from collections.abc import Iterator
 
+_PART = 65_536
+"""Numbers that are taken as one long one: what that takes is several times what the column has."""
+
 
 def below(column: array[int], bound: int) -> bool:
     """Say whether every number is at least 0 and less than `bound`, which is at most the largest one and 1."""
@@ -53,23 +56,25 @@ def steps(column: array[int]) -> array[int] | None:
     half = 1 << 8 * column.itemsize - 1
     if not below(column, half):
         raise ValueError("a number is too large")
-    # The column is one long number, and each number a digit of it.  All digits are subtracted at once: one that had
-    # to borrow comes out as the upper half of what it could be.
-    digits = _long(column)
-    found = _digits(column, digits - (digits << 8 * column.itemsize))
+    found = array(column.typecode)
+    for part, first in _parts(column):
+        # All digits are subtracted at once: one that had to borrow comes out as the upper half of what it could be.
+        digits = _long(part)
+        found += _digits(part, digits - (digits << 8 * column.itemsize))[first:]
     return found if below(found, half) else None
 
 
 def changes(column: array[int]) -> bytes:
     """Return a byte for each number but the first, 0 where it is the one before it, anything else where it is not."""
-    if len(column) < 2:
-        return b""
-    size, digits = column.itemsize, _long(column)
-    data = _digits(column, digits ^ digits << 8 * size)[1:].tobytes()
-    marks = 0
-    for byte in range(size):
-        marks |= int.from_bytes(data[byte::size], "little")
-    return marks.to_bytes(len(column) - 1, "little")
+    size, out = column.itemsize, []
+    for part, first in _parts(column):
+        digits = _long(part)
+        data = _digits(part, digits ^ digits << 8 * size)[first:].tobytes()
+        marks = 0
+        for byte in range(size):
+            marks |= int.from_bytes(data[byte::size], "little")
+        out.append(marks.to_bytes(len(part) - first, "little"))
+    return b"".join(out)[1:]
 
 
 def low_bytes(column: array[int]) -> bytes:
@@ -77,8 +82,18 @@ def low_bytes(column: array[int]) -> bytes:
     return _weight(column.tobytes(), column.itemsize, 0)
 
 
+def _parts(column: array[int]) -> Iterator[tuple[array[int], int]]:
+    """Yield parts of a column that are small beside all of it, each but the first behind the last number before it.
+
+    The number that comes with each says how many of its numbers belong to the part before.
+    """
+    for start in range(0, len(column), _PART):
+        first = min(start, 1)
+        yield column[start - first : start + _PART], first
+
+
 def _long(column: array[int]) -> int:
-    """Return all numbers as the digits of one, the first one as the least."""
+    """Return all numbers of a column as the digits of a single one, the first one as the least."""
     if sys.byteorder == "big":
         column = column[:]
         column.byteswap()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from array import array
 from itertools import pairwise
 
@@ -66,3 +67,33 @@ def test_steps_are_differences_and_none_where_one_goes_down(column: tuple[str, l
 @given(st.lists(st.sampled_from((0, 1, 2, 2**31 - 2, 2**31 - 1))))
 def test_steps_down_by_all_there_is_are_seen(numbers: list[int]) -> None:
     assert (steps(array("I", numbers)) is None) == (numbers != sorted(numbers))
+
+
+@pytest.mark.parametrize("size", [65_535, 65_536, 65_537, 131_072, 131_073])
+def test_columns_of_many_parts_have_the_same_answers(size: int) -> None:
+    numbers = [3 * number // 2 for number in range(size)]
+    column = array("I", numbers)
+    assert steps(column) == array("I", [two - one for one, two in pairwise((0, *numbers))])
+    assert [bool(mark) for mark in changes(column)] == [one != two for one, two in pairwise(numbers)]
+    for place in (1, 65_535, 65_536, size - 1):
+        if 0 < place < size:
+            wrong = array("I", numbers)
+            wrong[place] = numbers[place - 1] - 1 if numbers[place - 1] else 0
+            assert (steps(wrong) is None) == (list(wrong) != sorted(wrong))
+            same = array("I", [7]) * size
+            same[place] = 8
+            marked = [i + 1 for i, mark in enumerate(changes(same)) if mark]
+            assert marked == ([place, place + 1] if place + 1 < size else [place])
+
+
+def test_a_large_column_is_judged_in_little_memory() -> None:
+    column = array("I", range(1_000_000))
+    tracemalloc.start()
+    try:
+        changes(column)
+        assert tracemalloc.get_traced_memory()[1] < 6_000_000
+        tracemalloc.reset_peak()
+        steps(column)
+        assert tracemalloc.get_traced_memory()[1] < 14_000_000
+    finally:
+        tracemalloc.stop()
