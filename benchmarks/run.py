@@ -122,6 +122,7 @@ def goals(folder: Path, scratch: Path) -> list[Goal]:
         Goal("explain, 1,000,000 empty files", ours("explain", empty), "layers", ours("layers", empty), 1.15, (),
              on_empty),
         Goal("layers, 1,000,000 empty files", ours("layers", empty), "MiB", "", 110, (), on_empty),
+        Goal("wtf, 1,000,000 empty files", ours("wtf", empty), "MiB", "", 110, (), on_empty),
         Goal("second look, layers", f"{second} layers {big}", "CPU s", "", 0.15, (), on_big),
         Goal("second look, cat of the last small file", f"{second} cat {big} {deep}", "CPU s", "", 0.1, (),
              (*on_big, "deepest")),

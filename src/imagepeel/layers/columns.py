@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from array import array
 from collections.abc import Iterator
+from itertools import chain
 
 _PART = 65_536
 """Numbers that are taken as one long one: what that takes is several times what the column has."""
@@ -64,17 +65,18 @@ def steps(column: array[int]) -> array[int] | None:
     return found if below(found, half) else None
 
 
-def changes(column: array[int]) -> bytes:
-    """Return a byte for each number but the first, 0 where it is the one before it, anything else where it is not."""
-    size, out = column.itemsize, []
-    for part, first in _parts(column):
-        digits = _long(part)
-        data = _digits(part, digits ^ digits << 8 * size)[first:].tobytes()
-        marks = 0
-        for byte in range(size):
-            marks |= int.from_bytes(data[byte::size], "little")
-        out.append(marks.to_bytes(len(part) - first, "little"))
-    return b"".join(out)[1:]
+def changes(column: array[int]) -> Iterator[int]:
+    """Yield of each number but the first 0 where it is the one before it, and else anything that is not 0."""
+    return chain.from_iterable(_marks(part) for part, _ in _parts(column))
+
+
+def _marks(part: array[int]) -> bytes:
+    digits, size = _long(part), part.itemsize
+    data = _digits(part, digits ^ digits << 8 * size)[1:].tobytes()
+    marks = 0
+    for byte in range(size):
+        marks |= int.from_bytes(data[byte::size], "little")
+    return marks.to_bytes(len(part) - 1, "little")
 
 
 def low_bytes(column: array[int]) -> bytes:

@@ -35,7 +35,7 @@ from imagepeel.limits import Limits
 from imagepeel.serialization import convert, from_json, from_msgpack, to_json, to_msgpack
 
 MAGIC = b"imagepeel-index\n"
-VERSION = 3
+VERSION = 4
 """Counts up whenever the layout or the meaning of a scan changes; other versions are not read."""
 
 _COLUMNS = (
@@ -273,7 +273,7 @@ def _decode(body: _Body, limits: Limits) -> tuple[LayerScan, Windows | None]:
     if header.nanos:
         table.mtime_nanos = body.fill(array("i", (0,)), count)
     if header.digests:
-        table.digests = bytearray(body.take(32 * count))
+        table.digests = bytearray(body.take(32 * table.hashed))
     body.end(header.windows.size if header.windows is not None else 0)
     rare = from_msgpack(rare_data, _Rare)
     table.dirs = rare.dirs

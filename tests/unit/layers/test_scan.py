@@ -17,6 +17,7 @@ import pytest
 from imagepeel import forge
 from imagepeel.archive.source import FileSource, MemorySource
 from imagepeel.errors import LimitExceeded
+from imagepeel.formats.tar.scanner import TarScanner
 from imagepeel.layers.content import EntryFile, LayerContent
 from imagepeel.layers.layer_scan import SPACING
 from imagepeel.layers.scan import scan_layer
@@ -128,6 +129,49 @@ def test_other_algorithms_are_computed_as_stated() -> None:
 def test_file_digests_on_request() -> None:
     scan = scan_layer(MemorySource(TAR), DEFAULT, digests=True)
     assert {e.raw_name: e.sha256 for e in scan.table} == {n: hashlib.sha256(d).hexdigest() for n, d in FILES.items()}
+
+
+@pytest.mark.parametrize("step", [1 << 20, 4096, 700])
+def test_digests_are_kept_of_what_has_content_and_found_among_all(step: int) -> None:
+    chance = random.Random(5)
+    truth: dict[str, bytes | None] = {}
+    entries: list[Any] = []
+    for number in range(9_500):
+        name, kind = f"d{number % 7}/n{number}", chance.randrange(5)
+        if kind == 0:
+            data = chance.randbytes(chance.randrange(1, 1_500))
+            truth[name] = hashlib.sha256(data).digest()
+            entries.append(forge.file(name, data, mtime=(5, 123) if number % 3 == 0 else 7))
+            continue
+        truth[name] = None
+        entries.append(
+            (
+                forge.file(name, b""), forge.symlink(name, "x"), forge.directory(name),
+                forge.sparse(name, ((0, b"s" * 512),), 5_000),
+            )[kind - 1]
+        )  # fmt: skip
+    tar = forge.encode(entries)
+    scanner = TarScanner(DEFAULT, digests=True)
+    for at in range(0, len(tar), step):
+        scanner.feed(tar[at : at + step])
+        if at // step % 50 == 0 and len(scanner.table) > 3:
+            scanner.table.digest(len(scanner.table) - 3)  # asking on the way changes nothing
+    scanner.finish()
+    table = scanner.table
+    assert len(table) == len(truth)
+    assert {table.path(i).decode(): table.digest(i) for i in range(len(table))} == truth
+    assert table.hashed == sum(digest is not None for digest in truth.values())
+    assert table.digests is not None and len(table.digests) == 32 * table.hashed
+
+
+def test_a_file_in_which_the_stream_breaks_off_has_no_digest_and_moves_none() -> None:
+    tar = forge.encode([forge.file("a", b"first"), forge.file("b", b"x" * 5_000)])
+    for cut in (2_048 + 100, 1_600, 1_024):
+        scanner = TarScanner(DEFAULT, digests=True)
+        scanner.feed(tar[:cut])
+        scanner.finish()
+        assert [entry.sha256 for entry in scanner.table][:1] == [hashlib.sha256(b"first").hexdigest()]
+        assert [entry.sha256 for entry in scanner.table][1:] in ([], [None])
 
 
 def test_without_verification_a_plain_layer_is_not_read(tmp_path: Path) -> None:

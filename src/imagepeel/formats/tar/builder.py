@@ -72,7 +72,7 @@ class Row(msgspec.Struct, frozen=True):
     flag_bits: list[int]
     crcs: list[int]
     digests: list[bytes]
-    """32 bytes each; zeros where none are wanted."""
+    """32 bytes of each entry with a checksum, where they are wanted."""
     extended: dict[int, Extension]
     """By index; one behind the last entry is of an entry that is not plain."""
 
@@ -177,8 +177,6 @@ class TableBuilder:
         table.name_ends.append(self._names.tell())
         table.flag_bits.append(flags)
         table.crcs.append(0)
-        if table.digests is not None:
-            table.digests += bytes(32)
 
     def place(self, directory: bytes) -> tuple[int, int]:
         """Return the id of a raw directory and the flags that give it back.  NotPlain for one that none do."""

@@ -27,7 +27,6 @@ except ImportError:
 
 _split = Struct("100s24s12s12s8s1s100s255s").unpack
 _LINKS = frozenset((SYMLINK, HARDLINK))
-_NO_DIGEST = bytes(32)
 
 
 def take_plain(reader: HeaderReader, builder: TableBuilder, piece: bytes, at: int, base: int) -> int:
@@ -75,7 +74,7 @@ def take_plain(reader: HeaderReader, builder: TableBuilder, piece: bytes, at: in
             if len(basename) < 3 or not directory or len(name) > LONG_NAME:
                 _refuse_odd(name, directory, basename)
             flags |= WHITEOUT if basename.startswith(PREFIX) else 0
-            crc, digest, after = 0, _NO_DIGEST, at + BLOCK
+            crc, after = 0, at + BLOCK
             if size:
                 after += size + -size % BLOCK
                 if kind != REGULAR or (hashing and after > last + BLOCK):
@@ -83,7 +82,7 @@ def take_plain(reader: HeaderReader, builder: TableBuilder, piece: bytes, at: in
                 content = view[at + BLOCK : at + BLOCK + size]
                 crc = crc32(content)
                 flags ^= UNHASHED
-                digest = sha256(content).digest() if hashing else _NO_DIGEST
+                digests += (sha256(content).digest(),) if hashing else ()
             elif kind in _LINKS:
                 links[count + len(offsets)] = more.link or link.partition(b"\0")[0]
             offsets.append(base + (at if first < 0 else first))
@@ -94,7 +93,6 @@ def take_plain(reader: HeaderReader, builder: TableBuilder, piece: bytes, at: in
             names.append(basename)
             flag_bits.append(flags | form)
             crcs.append(crc)
-            digests.append(digest)
             first, more, at = -1, NO_EXTENSION, after
     except NotPlain:
         # The scanner's full rules take it.

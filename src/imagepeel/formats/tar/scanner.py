@@ -226,6 +226,8 @@ class TarScanner:
         if self._hash_entry >= 0 and take:
             self.table.flag_bits[self._hash_entry] |= UNHASHED
             self._hash_entry = -1
+            if self._sha is not None and self.table.digests is not None:
+                del self.table.digests[-32:]
             self._sha = None
         self._left -= take
         self._pad -= min(count - take, self._pad)
@@ -541,13 +543,17 @@ class TarScanner:
         self.table.flag_bits[index] &= ~UNHASHED
         self._hash_entry = index
         self._crc = 0
-        self._sha = hashlib.sha256() if self.table.digests is not None else None
+        self._sha = None
+        if self.table.digests is not None:
+            # Zeros say that the stream broke off in the content.
+            self.table.digests += bytes(32)
+            self._sha = hashlib.sha256()
 
     def _close_hash(self) -> None:
         table = self.table
         table.crcs[self._hash_entry] = self._crc
         if self._sha is not None and table.digests is not None:
-            table.digests[32 * self._hash_entry : 32 * self._hash_entry + 32] = self._sha.digest()
+            table.digests[-32:] = self._sha.digest()
             self._sha = None
         self._hash_entry = -1
 

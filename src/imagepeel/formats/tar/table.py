@@ -10,7 +10,7 @@ import sys
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import compress
+from itertools import accumulate, compress
 from typing import TYPE_CHECKING, Literal, overload
 
 import msgspec
@@ -70,6 +70,9 @@ class Extra(msgspec.Struct, frozen=True):
     stored: int
 
 
+_RANKED = 4096
+_HASHED = bytes(not flags & UNHASHED for flags in range(256))
+"""Maps flags to whether the entry has a checksum."""
 _NO_EXTRA = Extra({}, None, -1)
 
 
@@ -107,6 +110,7 @@ class EntryTable(Shown, Sequence["Entry"]):
     """All entries of one tar stream, in stream order; `table[i]` is a light view."""
 
     __slots__ = (
+        "_ranks",
         "crcs",
         "digests",
         "dir_ids",
@@ -150,7 +154,9 @@ class EntryTable(Shown, Sequence["Entry"]):
         self.crcs: array[int] = array("I")
         """CRC-32 of the content, 0 where the flag UNHASHED says that none was taken."""
         self.digests: bytearray | None = None
-        """32 bytes of SHA-256 an entry when the scan was asked for them; zeros where an entry has no content."""
+        """32 bytes of SHA-256 of each entry that has a checksum, when the scan was asked for them."""
+        self._ranks: array[int] = array("I")
+        """How many entries have a checksum before each `_RANKED`-th one, made when somebody asks for a digest."""
 
         # What the columns point into, and what few entries have.
         self.names: bytes = b""
@@ -243,6 +249,26 @@ class EntryTable(Shown, Sequence["Entry"]):
     def crc32(self, i: int) -> int | None:
         """Return the CRC-32 of the content, None where the scan took none (sparse and empty files, other types)."""
         return None if self.flag_bits[i] & UNHASHED else self.crcs[i]
+
+    def digest(self, i: int) -> bytes | None:
+        """Return the SHA-256 of the content, None where the scan took none or broke off in it."""
+        if self.digests is None or self.flag_bits[i] & UNHASHED:
+            return None
+        place, start = i // _RANKED, i - i % _RANKED
+        if place >= len(self._ranks):
+            counts = (self._hashed(at - _RANKED, at) for at in range(_RANKED, len(self) + 1, _RANKED))
+            self._ranks = array("I", accumulate(counts, initial=0))
+        rank = self._ranks[place] + self._hashed(start, i)
+        found = bytes(self.digests[32 * rank : 32 * rank + 32])
+        return found if any(found) else None
+
+    @property
+    def hashed(self) -> int:
+        """How many entries have a checksum: ordinary files that are not empty."""
+        return self._hashed(0, len(self))
+
+    def _hashed(self, start: int, stop: int) -> int:
+        return self.flag_bits[start:stop].translate(_HASHED).count(1)
 
     def headed(self, wanted: Sequence[int]) -> Iterator[int]:
         """Yield the entries whose header is wanted, in stream order, by a search at C speed.
@@ -448,11 +474,8 @@ class Entry:
 
         None as well for a file that the stream breaks off in.
         """
-        digests = self.table.digests
-        if digests is None or self.table.flag_bits[self.index] & UNHASHED:
-            return None
-        found = digests[32 * self.index : 32 * self.index + 32]
-        return found.hex() if any(found) else None
+        found = self.table.digest(self.index)
+        return found.hex() if found is not None else None
 
 
 __all__ = ["DIRECTORY", "GNU_SPARSE", "PAX_GLOBAL", "REGULAR", "Entry", "EntryTable", "Extra", "clean"]
