@@ -113,14 +113,11 @@ class HeaderReader:
         self._ids(block)
         self._tail(block)
         name = link = b""
-        mtime, nanos = None, 0
         body = piece[at : at + size]
         known = only_mtime(body)
-        if known is not None:
-            mtime, nanos = known
-            body = b""
+        mtime, nanos = known or (None, 0)
         try:
-            for key, value in parse_pax(body).items():
+            for key, value in parse_pax(body).items() if known is None else ():
                 if not value or key not in _OF_PLAIN:
                     raise NotPlain
                 if key == b"path":
