@@ -5,12 +5,16 @@ A moment is a number of calls of functions, so that a loaded machine does not ch
 
 from __future__ import annotations
 
+import importlib
+import io
 import json
 import os
+import pkgutil
 import random
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -122,6 +126,31 @@ def test_little_is_loaded_before_signals_are_ours() -> None:
     ours = {"imagepeel", *(f"imagepeel.{name}" for name in ("__main__", "_display", "_lazy", "_version"))}
     assert {name for name in done.stdout.split() if name.startswith("imagepeel")} == ours
     assert len(done.stdout.split()) < len(ours) + 4
+
+
+def finalized() -> list[type]:
+    """The project's classes of which Python calls a method when nobody has one any more."""
+    found: dict[str, type] = {}
+    for module in pkgutil.walk_packages(imagepeel.__path__, "imagepeel."):
+        with suppress(ImportError):  # an optional library is absent
+            for value in vars(importlib.import_module(module.name)).values():
+                ours = isinstance(value, type) and value.__module__ == module.name
+                if ours and (issubclass(value, io.IOBase) or hasattr(value, "__del__")):
+                    found[value.__name__] = value
+    return [*found.values()]
+
+
+def test_what_an_interrupt_leaves_half_made_is_deleted_quietly(monkeypatch: pytest.MonkeyPatch) -> None:
+    classes = finalized()
+    assert {"FileSource", "Fetched", "_Kept"} <= {kind.__name__ for kind in classes}
+    lost: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", lost.append)
+    for kind in classes:
+        half = kind.__new__(kind)
+        if isinstance(half, io.IOBase):
+            half.close()  # by itself, Python is silent about its errors before 3.13
+        del half
+        assert not lost, kind
 
 
 def test_an_interrupt_on_the_way_out_has_no_traceback() -> None:

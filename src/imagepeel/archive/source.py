@@ -98,6 +98,9 @@ class MemorySource(Source):
 class FileSource(Source):
     """A file descriptor that is owned by this object."""
 
+    _fd: int = -1
+    """Set here too: an interrupt before the first line of `__init__` leaves an object that is deleted all the same."""
+
     def __init__(self, fd: int, name: str) -> None:
         self._fd = fd
         self.name = name

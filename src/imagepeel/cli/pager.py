@@ -137,6 +137,9 @@ class _Screen(io.RawIOBase):
 class _Kept(io.TextIOBase):
     """Standard error, which is kept as `text` while the pager has the screen."""
 
+    _errors: TextIO = io.StringIO()
+    """Set here too: an interrupt before `__init__` has set it leaves an object that Python closes, which flushes it."""
+
     def __init__(self, errors: TextIO, screen: _Screen) -> None:
         super().__init__()
         self._errors = errors

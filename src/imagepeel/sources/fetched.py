@@ -56,6 +56,9 @@ class Fetched(Source):
     knows; `longest` are the bytes of the longest run.
     """
 
+    _closed: bool = True
+    """Until all is there that `close` closes: an interrupt within `__init__` leaves an object that is deleted too."""
+
     def __init__(
         self,
         name: str,
@@ -75,7 +78,6 @@ class Fetched(Source):
         self._stamp = stamp
         self._longest = longest // BLOCK
         self._lock = threading.Lock()
-        self._closed = True
         self._file = tempfile.TemporaryFile(prefix="imagepeel-", buffering=0)  # noqa: SIM115 - closed by close()
         self._places: dict[int, int] = {}
         """Where in the temporary file each block is."""
