@@ -1,6 +1,7 @@
 """SIGINT and SIGTERM at any moment of a command: no traceback, 130 or 143, and nothing partial.
 
-A moment is a number of calls of functions, so that a loaded machine does not change which one it is.
+A moment is a number of calls of functions, so that a loaded machine does not change which one it is.  Python looks
+for signals where a function of its own begins and where one of C has returned; before a call of C it never does.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ def run(moment, count):
     calls = 0
     def step(frame, event, value):
         nonlocal calls
-        if event in ("call", "c_call"):
+        if event in ("call", "c_return"):
             calls += 1
             if calls == moment:
                 sys.setprofile(None)
@@ -153,6 +154,24 @@ def test_what_an_interrupt_leaves_half_made_is_deleted_quietly(monkeypatch: pyte
         assert not lost, kind
 
 
+def test_an_interrupt_in_a_finalizer_leaves_no_lock_behind() -> None:
+    program = (
+        "import sys, threading\n"
+        "from imagepeel import __main__ as ours\n"
+        "sys.unraisablehook = ours._raise_again\n"
+        "class Last:\n"
+        "    def __del__(self): raise KeyboardInterrupt\n"
+        "lock = threading.Lock()\n"
+        "try:\n"
+        "    with lock:\n"
+        "        Last()\n"
+        "    print('goes on')\n"
+        "except KeyboardInterrupt: print('raised', lock.locked())\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("raised False\n", "")
+
+
 def test_an_interrupt_on_the_way_out_has_no_traceback() -> None:
     program = (
         "import atexit, os, signal, sys\n"
@@ -177,6 +196,7 @@ def test_an_interrupt_in_a_callback_of_the_interpreter_is_not_lost() -> None:
         "    thing = Thing()\n"
         "    watch = weakref.ref(thing, lambda _: os.kill(os.getpid(), signal.SIGINT))\n"
         "    del thing\n"
+        "    len('where a call has returned')\n"
         "    print('not reached')\n"
         "imagepeel.cli.cli.main = command\n"
         "imagepeel.__main__.main()\n"
