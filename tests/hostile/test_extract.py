@@ -345,6 +345,31 @@ def test_an_interruption_leaves_a_marked_directory(field: Field, tmp_path: Path)
     assert sorted(os.listdir(field.out)) == ["a", "b"]
 
 
+@pytest.mark.parametrize("name", ["_prepare", "open_root", "_marker_name", "_mark", "folds_names", "_check_space"])
+def test_an_interruption_before_the_first_file_leaves_what_was_there(
+    name: str, field: Field, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = getattr(extract, name)
+
+    def step(*given: object) -> None:
+        real(*given)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(extract, name, step)
+    with opened(tmp_path, forge.layer(forge.file("a", "x"))) as archive:
+        rootfs = archive.image().rootfs
+        with pytest.raises(KeyboardInterrupt):
+            materialize(rootfs, field.out)
+        assert not field.out.exists()
+        field.out.mkdir(mode=0o710)
+        with pytest.raises(KeyboardInterrupt):
+            materialize(rootfs, field.out)
+        assert os.listdir(field.out) == [] and stat.S_IMODE(field.out.stat().st_mode) == 0o710
+        monkeypatch.undo()
+        materialize(rootfs, field.out)
+    assert os.listdir(field.out) == ["a"]
+
+
 def test_a_directory_in_use_is_refused(field: Field, tmp_path: Path) -> None:
     field.out.mkdir()
     (field.out / "mine").write_text("mine")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from imagepeel.archive.source import Progress
-from imagepeel.errors import ImagepeelError, LimitExceeded, Malformed, MissingBlob, Unsupported, UsageError
+from imagepeel.errors import LimitExceeded, Malformed, MissingBlob, Unsupported, UsageError
 from imagepeel.evidence import Location, Name, text
 from imagepeel.export.collisions import check_names, folds_names
 from imagepeel.export.escaping import escaping
@@ -84,16 +85,22 @@ def materialize(
     if check_case:
         check_names(plan)
     target = os.fspath(directory)
-    made = _prepare(target)
-    root = open_root(target)
+    there = os.path.lexists(target)
     try:
-        report = _write(
-            rootfs, target, root, plan, omissions,
-            made=made, preserve=preserve, best_effort=best_effort, progress=progress,
-        )  # fmt: skip
-        return msgspec.structs.replace(report, escaping_links=len(outside), escaping=tuple(outside[:MOST_LISTED]))
-    finally:
-        os.close(root)
+        _prepare(target)
+        root = open_root(target)
+        try:
+            report = _write(
+                rootfs, target, root, plan, omissions, preserve=preserve, best_effort=best_effort, progress=progress
+            )
+        finally:
+            os.close(root)
+    except BaseException:
+        if not there:
+            with suppress(OSError):  # what has been written into it stays, and is marked
+                os.rmdir(target)
+        raise
+    return msgspec.structs.replace(report, escaping_links=len(outside), escaping=tuple(outside[:MOST_LISTED]))
 
 
 def check_whole(rootfs: Rootfs, *, best_effort: bool) -> None:
@@ -129,13 +136,14 @@ def check_known(rootfs: Rootfs, *, best_effort: bool = False) -> None:
     )
 
 
-def _prepare(target: str) -> bool:
-    """Make the directory, or see that it is an empty one; return whether it was made."""
+def _prepare(target: str) -> None:
+    """Make the directory, or see that it is an empty one."""
     try:
         os.makedirs(target, 0o700)
-        return True
     except FileExistsError:
         pass
+    else:
+        return
     if os.path.islink(target) or not os.path.isdir(target):
         what = "a symbolic link" if os.path.islink(target) else "no directory"
         raise UsageError(f"{target} is {what}", hint="name a directory that does not exist yet")
@@ -146,7 +154,6 @@ def _prepare(target: str) -> bool:
         )
     if names:
         raise UsageError(f"{target} is not empty", hint="name a directory that does not exist yet")
-    return False
 
 
 def _write(
@@ -156,25 +163,23 @@ def _write(
     plan: Plan,
     omissions: Omissions,
     *,
-    made: bool,
     preserve: bool,
     best_effort: bool,
     progress: Progress | None,
 ) -> ExtractReport:
     # Nobody else may enter while the tree is written: a stranger could move directories about under our hands.
     before = os.fstat(root).st_mode & 0o7777
-    os.fchmod(root, 0o700)
     marker = _marker_name(plan)
-    _mark(root, marker)
     try:
+        os.fchmod(root, 0o700)
+        _mark(root, marker)
         if folds_names(root, marker):
             check_names(plan)
         _check_space(root, plan)
-    except ImagepeelError:
-        os.unlink(marker, dir_fd=root)
+    except BaseException:
+        with suppress(FileNotFoundError):  # an interrupt came before it
+            os.unlink(marker, dir_fd=root)
         os.fchmod(root, before)
-        if made:
-            os.rmdir(target)
         raise
     with Handles(root) as handles:
         writer = Writer(rootfs, handles, omissions, preserve=preserve, progress=progress)
