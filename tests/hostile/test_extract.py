@@ -345,6 +345,22 @@ def test_an_interruption_leaves_a_marked_directory(field: Field, tmp_path: Path)
     assert sorted(os.listdir(field.out)) == ["a", "b"]
 
 
+def test_an_interruption_leaves_no_probe_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = os.mkdir
+
+    def mkdir(*given: object, **named: object) -> None:
+        real(*given, **named)  # type: ignore[arg-type]
+        raise KeyboardInterrupt
+
+    (tmp_path / "marker").touch()
+    root = open_root(tmp_path)
+    monkeypatch.setattr(os, "mkdir", mkdir)
+    with pytest.raises(KeyboardInterrupt):
+        collisions.folds_names(root, b"marker")
+    os.close(root)
+    assert os.listdir(tmp_path) == ["marker"]
+
+
 @pytest.mark.parametrize("name", ["_prepare", "open_root", "_marker_name", "_mark", "folds_names", "_check_space"])
 def test_an_interruption_before_the_first_file_leaves_what_was_there(
     name: str, field: Field, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import unicodedata
+from contextlib import suppress
 
 from imagepeel.errors import UsageError
 from imagepeel.evidence import text
@@ -24,12 +25,12 @@ def folds_names(root: int, marker: bytes) -> bool:
     probe = _PROBE.encode()
     try:
         os.mkdir(probe, 0o700, dir_fd=root)
+        return _there(unicodedata.normalize("NFD", _PROBE).encode(), root)
     except OSError:
         return False
-    try:
-        return _there(unicodedata.normalize("NFD", _PROBE).encode(), root)
     finally:
-        os.rmdir(probe, dir_fd=root)
+        with suppress(OSError):  # it could not be made
+            os.rmdir(probe, dir_fd=root)
 
 
 def _there(name: bytes, root: int) -> bool:
