@@ -345,6 +345,30 @@ def test_an_interruption_leaves_a_marked_directory(field: Field, tmp_path: Path)
     assert sorted(os.listdir(field.out)) == ["a", "b"]
 
 
+@pytest.mark.parametrize("call", ["unlink", "fchmod"])
+def test_an_interruption_at_the_last_moment_leaves_a_marked_directory(
+    call: str, field: Field, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, write, calls = getattr(os, call), Writer.write, []
+
+    def step(*given: object, **named: object) -> None:
+        real(*given, **named)
+        if not calls:
+            calls.append(call)
+            raise KeyboardInterrupt
+
+    def then(*given: object) -> None:
+        write(*given)  # type: ignore[arg-type]
+        monkeypatch.setattr(os, call, step)
+
+    monkeypatch.setattr(Writer, "write", then)
+    layer = forge.layer(forge.directory(".", 0o555), forge.file("a", "x"))
+    with opened(tmp_path, layer) as archive, pytest.raises(KeyboardInterrupt):
+        materialize(archive.image().rootfs, field.out)
+    assert calls and sorted(os.listdir(field.out)) == [os.fsdecode(MARKER), "a"]
+    assert stat.S_IMODE(field.out.stat().st_mode) == 0o700
+
+
 def test_an_interruption_leaves_no_probe_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = os.mkdir
 

@@ -114,10 +114,12 @@ def test_a_signal_at_any_moment(name: str, tmp_path: Path, empty_tmp: Path) -> N
         chance = random.Random(f"{name} {sign}")
         moments = [2, *sorted(chance.randrange(calls) for _ in range(MOMENTS)), calls]
         note = f"note: {place}/tree is incomplete, as {MARKER} in it says\n"
-        for moment, code, said, tree, _ in runs(words, place, sign, moments):
-            marked = any(path.endswith(MARKER) for path in tree)
+        for moment, code, said, tree, reached in runs(words, place, sign, moments):
+            marked = f"tree/{MARKER}" in tree
             said = said.removeprefix(note) if marked else said
-            assert (code, said) in ends or (moment == calls and code == 0), (sign, moment, code, said)
+            # Another run may end some calls earlier, so that no signal came; at its last call it comes too late.
+            unhurt = code == 0 and tree == whole and (reached < moment or moment == calls)
+            assert (code, said) in ends or unhurt, (sign, moment, code, said)
             assert tree in ({}, whole) or marked, (sign, moment, tree)
 
 

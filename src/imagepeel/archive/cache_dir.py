@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import IO
 
 import msgspec
@@ -95,13 +96,14 @@ class CacheDir:
             return False
         temporary = f".new-{os.getpid()}-{os.urandom(8).hex()}"
         try:
-            fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=folder)
             try:
+                fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=folder)
                 with os.fdopen(fd, "wb") as file:
                     file.writelines(data)
                 os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
             except BaseException:
-                os.unlink(temporary, dir_fd=folder)
+                with suppress(FileNotFoundError):  # it could not be made, or an interrupt came when it had its name
+                    os.unlink(temporary, dir_fd=folder)
                 raise
             self._shrink(folder, name)
         except OSError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,15 +62,16 @@ def write_bundle(
     check_known(tree)
     config, prediction = runtime_spec(tree, image.config, options or ProcessOptions(), root=ROOT)
     made = not where.exists()
-    where.mkdir(parents=True, exist_ok=True)
     try:
+        where.mkdir(parents=True, exist_ok=True)
         with replacing(str(where / "config.json")) as file:
             file.write(json.dumps(config, indent=2).encode("ascii") + b"\n")
             file.flush()
             if unpack is not None:
                 unpack(tree, where / ROOT)
     except BaseException:
-        if made and not any(where.iterdir()):
-            where.rmdir()
+        if made:
+            with suppress(OSError):  # what has been written into it stays, and is marked
+                where.rmdir()
         raise
     return WrittenBundle(directory=str(where), config=config, prediction=prediction, rootfs=unpack is not None)

@@ -184,8 +184,15 @@ def _write(
     with Handles(root) as handles:
         writer = Writer(rootfs, handles, omissions, preserve=preserve, progress=progress)
         writer.write(plan)
-        os.unlink(marker, dir_fd=root)
-        writer.finish_root(plan.root)
+        try:
+            os.unlink(marker, dir_fd=root)
+            writer.finish_root(plan.root)
+        except BaseException:
+            # The directory itself has not all it should have, and its own mode may forbid what is written here.
+            with suppress(OSError):
+                os.fchmod(root, 0o700)
+                _put(root, marker)
+            raise
     return ExtractReport(
         directory=target,
         view=rootfs.view,
@@ -213,13 +220,17 @@ def _marker_name(plan: Plan) -> bytes:
 
 
 def _mark(root: int, name: bytes) -> None:
+    _put(root, name)
+    if len(os.listdir(root)) != 1:
+        raise OSError(errno.ENOTEMPTY, "somebody else is writing into the directory", text(name))
+
+
+def _put(root: int, name: bytes) -> None:
     descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=root)
     try:
         os.write(descriptor, _MARKER_TEXT)
     finally:
         os.close(descriptor)
-    if len(os.listdir(root)) != 1:
-        raise OSError(errno.ENOTEMPTY, "somebody else is writing into the directory", text(name))
 
 
 def _check_space(root: int, plan: Plan) -> None:

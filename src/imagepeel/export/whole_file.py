@@ -31,11 +31,11 @@ def replacing(path: str) -> Iterator[BinaryIO]:
     partial, flags = place, os.O_WRONLY
     if stat.S_ISREG(mode):
         above, name = os.path.split(place)
-        partial = os.path.join(above, f".{name[:200]}.{os.getpid()}.imagepeel-partial")
+        partial = os.path.join(above, f".{name[:50]}.{os.urandom(8).hex()}.imagepeel-partial")
         flags |= os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
-    with writing(path):
-        descriptor = os.open(partial, flags | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0), 0o666)
     try:
+        with writing(path):
+            descriptor = os.open(partial, flags | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0), 0o666)
         with _full(path), os.fdopen(descriptor, "wb", buffering=1 << 20) as file:
             yield file
         if partial != place:
@@ -43,7 +43,8 @@ def replacing(path: str) -> Iterator[BinaryIO]:
                 os.replace(partial, place)
     except BaseException:
         if partial != place:
-            os.unlink(partial)
+            with suppress(FileNotFoundError):  # an interrupt came before it was made, or when it had its name
+                os.unlink(partial)
         raise
 
 

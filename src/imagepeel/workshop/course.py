@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -80,11 +79,11 @@ def write_course(folder: str | os.PathLike[str]) -> Path:
         raise UsageError(f"{place} is not empty", hint="name a folder that does not exist yet")
     if place.exists() and not place.is_dir():
         raise UsageError(f"{place} is no folder", hint="name a folder that does not exist yet")
-    with writing(str(place)):
-        place.parent.mkdir(parents=True, exist_ok=True)
-        made = Path(tempfile.mkdtemp(prefix=".workshop-", dir=place.parent))
+    made = place.parent / f".workshop-{os.urandom(8).hex()}"
     try:
         with writing(str(place)):
+            place.parent.mkdir(parents=True, exist_ok=True)
+            made.mkdir(0o700)
             _fill(made)
             made.chmod(0o755)
             if place.is_dir():
