@@ -51,7 +51,8 @@ def write_bundle(
     `directory` must not exist, or be empty.  `rootfs` is the view to take (by default the image's).  `unpack` writes
     it next to the config; without it the bundle names a directory `rootfs` that the user provides.  Raises
     UsageError when the directory is in use or when the engine would refuse the image before there is a bundle
-    (unknown user, no command), MissingBlob where a part of the image is missing; nothing is left then.
+    (unknown user, no command), MissingBlob where a part of the image is missing; nothing is left then.  config.json
+    comes last: an interruption leaves none, and a directory `rootfs` that is whole or marked.
     """
     where = Path(directory)
     if where.is_symlink() or (where.exists() and not where.is_dir()):
