@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from types import FrameType
     from typing import Any, NoReturn
 
+    from imagepeel.cli import LazyGroup
+
 MOST_NEW_OBJECTS = 100_000
 """Objects made before Python looks among them for unused cycles; it looks every 700 by default."""
 
@@ -34,9 +36,7 @@ def main() -> NoReturn:
         try:
             sys.unraisablehook = _raise_again
             gc.set_threshold(MOST_NEW_OBJECTS)
-            from imagepeel.cli import cli  # start time
-
-            cli.main()
+            _load_command_line().main()
         finally:
             gc.freeze()
             _end_by_interrupts()
@@ -50,6 +50,48 @@ def main() -> NoReturn:
         if isinstance(leave.code, int) and _is_alone() and _flushed():
             os._exit(leave.code)
         raise
+
+
+def _load_command_line() -> LazyGroup:
+    """Load it; an interrupt meanwhile is a KeyboardInterrupt.
+
+    Python makes another error of one that comes while it makes a module: a RuntimeError in a class (before 3.12), a
+    SyntaxError in the compiler.
+    """
+    import signal  # start time
+
+    came = False
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        nonlocal came
+        came = True
+        raise KeyboardInterrupt
+
+    ours = _let_interrupts(interrupt)
+    try:
+        from imagepeel.cli import cli  # start time
+
+        return cli
+    except Exception:
+        if came:
+            raise KeyboardInterrupt from None
+        raise
+    finally:
+        if ours:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _let_interrupts(do: Any) -> bool:
+    """Give interrupts a handler where they have Python's own; say whether that was so, and could be."""
+    import signal  # start time
+
+    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        return False
+    try:
+        signal.signal(signal.SIGINT, do)
+    except ValueError:  # not the main thread, which no signal reaches
+        return False
+    return True
 
 
 def _raise_again(lost: Any) -> None:
@@ -73,8 +115,7 @@ def _end_by_interrupts() -> None:
     """Let an interrupt end the process at once: all is written, and Python on its way out would show a traceback."""
     import signal  # start time
 
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    _let_interrupts(signal.SIG_DFL)
 
 
 def _is_alone() -> bool:

@@ -156,6 +156,35 @@ def test_what_an_interrupt_leaves_half_made_is_deleted_quietly(monkeypatch: pyte
         assert not lost, kind
 
 
+MAKING = {
+    "a class": "class Early:\n    __set_name__ = lambda *_: interrupt()\nclass Owner: early = Early()\n",
+    "a module": "try: interrupt()\nexcept KeyboardInterrupt: raise SyntaxError('as the compiler does') from None\n",
+}
+
+
+@pytest.mark.parametrize("what", MAKING)
+def test_an_interrupt_while_modules_are_loaded_is_one(what: str, tmp_path: Path) -> None:
+    interrupt = "import os, signal\ninterrupt = lambda: os.kill(os.getpid(), signal.SIGINT)\n"
+    (tmp_path / "click.py").write_text(interrupt + MAKING[what])
+    program = (
+        f"import sys, signal; sys.path.insert(0, {str(tmp_path)!r})\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "from imagepeel.__main__ import main\nmain()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "interrupted\n")
+
+
+def test_the_command_runs_in_a_thread_of_a_caller() -> None:
+    program = (
+        "import sys, threading\nfrom imagepeel.__main__ import main\nsys.argv = ['imagepeel', '--version']\n"
+        "def call():\n    try: main()\n    except SystemExit as leave: print('left with', leave.code)\n"
+        "one = threading.Thread(target=call); one.start(); one.join()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == (f"imagepeel {imagepeel.__version__}\nleft with 0\n", "")
+
+
 def test_an_interrupt_in_a_finalizer_leaves_no_lock_behind() -> None:
     program = (
         "import sys, threading\n"
