@@ -102,7 +102,7 @@ class CacheDir:
                     file.writelines(data)
                 os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
             except BaseException:
-                with suppress(FileNotFoundError):  # it could not be made, or an interrupt came when it had its name
+                with suppress(OSError):  # it could not be made, or an interrupt came when it had its name
                     os.unlink(temporary, dir_fd=folder)
                 raise
             self._shrink(folder, name)

@@ -177,9 +177,10 @@ def _write(
             check_names(plan)
         _check_space(root, plan)
     except BaseException:
-        with suppress(FileNotFoundError):  # an interrupt came before it
+        with suppress(OSError):  # it could not be made
             os.unlink(marker, dir_fd=root)
-        os.fchmod(root, before)
+        with suppress(OSError):
+            os.fchmod(root, before)
         raise
     with Handles(root) as handles:
         writer = Writer(rootfs, handles, omissions, preserve=preserve, progress=progress)

@@ -43,7 +43,7 @@ def replacing(path: str) -> Iterator[BinaryIO]:
                 os.replace(partial, place)
     except BaseException:
         if partial != place:
-            with suppress(FileNotFoundError):  # an interrupt came before it was made, or when it had its name
+            with suppress(OSError):  # it could not be made, or an interrupt came when it had its name
                 os.unlink(partial)
         raise
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -14,6 +15,8 @@ from pathlib import Path
 import pytest
 
 from imagepeel import forge
+from imagepeel.errors import UsageError
+from imagepeel.export.whole_file import replacing
 
 SECRET = "correct-horse-battery"
 
@@ -164,3 +167,13 @@ def test_the_schema_describes_the_json(archive: Path, tmp_path: Path, command: s
     extra = {"extract": [tmp_path / "out"], "flatten": ["-o", tmp_path / "f.tar"], "dockerfile": []}[command]
     schema = json.loads(run("schema", command).stdout)
     jsonschema.validate(json.loads(run(command, archive, *extra, "--json").stdout), schema)
+
+
+def test_a_filesystem_that_cannot_be_written_is_the_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(os, "open", refuse)
+    monkeypatch.setattr(os, "unlink", refuse)  # as unlink(2) answers for any name there
+    with pytest.raises(UsageError, match="cannot be written: Read-only file system"), replacing(str(tmp_path / "x")):
+        pass
